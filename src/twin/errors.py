@@ -1,0 +1,64 @@
+"""What can go wrong, sorted by what the catcher does about it.
+
+TwinError
+├── InputError        the sender is wrong: 422, or a dead letter
+│   └── SettingsError the person who started the process is wrong: one line, exit 2
+├── MapError          the map file is wrong: nothing is imported
+├── SimulationError   ours: stop and look
+├── UnsafePlan        a signal request broke a safety rule: it does not leave the process
+├── FencedError       another worker owns this partition now: stop writing
+└── BackendError      a server is away or refused: wait and try again
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class TwinError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One reason why one input is refused: which field, what stood there, which rule it broke."""
+
+    field: str
+    value: str
+    rule: str
+    reason: str = "invalid"
+
+    def __str__(self) -> str:
+        return f"{self.field} = {self.value}: {self.rule}"
+
+
+class InputError(TwinError):
+    """The sender is wrong. Carries every fault that was found, at least one."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(str(fault) for fault in faults))
+        self.faults = faults
+
+
+class SettingsError(InputError):
+    """A setting is missing, unknown or out of range; the start stops with its name."""
+
+
+class MapError(TwinError):
+    """A map file cannot be imported. Nothing of it was kept."""
+
+
+class SimulationError(TwinError):
+    """A kernel was asked for something that it cannot do, or broke one of its own laws."""
+
+
+class UnsafePlan(TwinError):
+    """A signal request broke at least one safety rule."""
+
+
+class FencedError(TwinError):
+    """A write carried an old epoch: somebody else owns the partition by now."""
+
+
+class BackendError(TwinError):
+    """A server (broker, database) is away or refused. Retrying may help."""

@@ -1,0 +1,1 @@
+"""What will happen in the next hour, and how sure that is."""

@@ -1,0 +1,41 @@
+"""A finished forecast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.columns import Floats
+
+
+class Method(IntEnum):
+    """How a link's forecast was made."""
+
+    NONE = 0
+    PHYSICS = 1
+    FADE_TO_PROFILE = 2
+    LAST_VALUE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The next hour of every link.
+
+    speed_mps, speed_lo_mps, speed_hi_mps, flow_vps, density_vpm   (steps, links) float64, NaN = none
+    method                                                         (links,) uint8, `Method`
+    Row k is the mean over ((k) step_s, (k + 1) step_s] after `made_us`; lo and hi bound 80 %.
+    """
+
+    id: str
+    made_us: int
+    map_version: str
+    step_s: float
+    speed_mps: Floats
+    speed_lo_mps: Floats
+    speed_hi_mps: Floats
+    flow_vps: Floats
+    density_vpm: Floats
+    method: npt.NDArray[np.uint8]

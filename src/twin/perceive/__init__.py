@@ -1,0 +1,1 @@
+"""What we believe now: from measurements to a state of every link, with uncertainty and age."""

@@ -1,0 +1,161 @@
+"""Number plates: the type that does not print itself, the envelope, and the tokens.
+
+A plate is clear in memory for the few steps that need it and nowhere else. Between a camera and
+the service it travels in an AES-GCM envelope; inside, an HMAC token stands for it, with one key
+a purpose, so that tokens of two purposes cannot be joined (`docs/explanation/privacy.md`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from twin.errors import Fault, InputError
+
+PREFIX: Final = "sealed1"
+_NONCE_BYTES: Final = 12
+_TOKEN_BYTES: Final = 16
+
+
+class Purpose(StrEnum):
+    """What a key may be used for; each has its own."""
+
+    TRANSPORT = "transport"
+    ACCESS = "access"
+    STATISTICS = "statistics"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plate:
+    """A number plate in clear, as (country, text). Never logged, never stored, never a key."""
+
+    country: str
+    text: str
+
+    def __repr__(self) -> str:
+        return "Plate(***)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A named 256-bit secret."""
+
+    id: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"Key({self.id})"
+
+    @classmethod
+    def fresh(cls, name: str) -> Key:
+        """Make a new random key called `name`."""
+        return cls(id=name, secret=secrets.token_bytes(32))
+
+
+def seal(text: str, *, key: Key, context: str) -> str:
+    """Encrypt `text` for `key`; `context` (the event's id) must be given again to open it.
+
+    Returns `sealed1.<key id>.<base64url of nonce and ciphertext>`.
+    """
+    nonce = os.urandom(_NONCE_BYTES)
+    body = AESGCM(key.secret).encrypt(nonce, text.encode(), context.encode())
+    return f"{PREFIX}.{key.id}.{base64.urlsafe_b64encode(nonce + body).decode()}"
+
+
+def is_sealed(text: str) -> bool:
+    """Say whether `text` has the form of an envelope (not whether it can be opened)."""
+    return text.startswith(PREFIX + ".") and text.count(".") == 2
+
+
+def unseal(envelope: str, *, key: Key, context: str) -> str:
+    """Open an envelope made by `seal`.
+
+    Raises InputError (`plate_not_sealed`, `seal_key_unknown`, `seal_broken`) without ever quoting
+    the value.
+    """
+    if not is_sealed(envelope):
+        raise InputError(_fault("a plate must be sealed before it is sent", "plate_not_sealed"))
+    _, key_id, body = envelope.split(".")
+    if key_id != key.id:
+        raise InputError(_fault(f"sealed for another key than {key.id}", "seal_key_unknown"))
+    try:
+        raw = base64.urlsafe_b64decode(body.encode())
+        clear = AESGCM(key.secret).decrypt(
+            raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode()
+        )
+        return clear.decode()
+    except (InvalidTag, binascii.Error, ValueError) as error:
+        raise InputError(_fault("the envelope was changed or cut", "seal_broken")) from error
+
+
+def token(plate: Plate, *, key: Key) -> str:
+    """Compute the 128-bit keyed token (32 hex digits) that stands for a plate under this key."""
+    message = f"{plate.country}|{plate.text}".encode()
+    return hmac.digest(key.secret, message, "sha256")[:_TOKEN_BYTES].hex()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys of one environment, one a purpose."""
+
+    keys: dict[Purpose, Key]
+
+    def __getitem__(self, purpose: Purpose) -> Key:
+        return self.keys[purpose]
+
+    @classmethod
+    def fresh(cls, environment: str) -> KeyRing:
+        """Make a ring of new keys, named after the environment so that none is used in another."""
+        return cls({purpose: Key.fresh(f"{environment}-{purpose}-1") for purpose in Purpose})
+
+    def save(self, path: Path) -> None:
+        """Write the ring to a file that only its owner can read."""
+        document = {
+            str(purpose): {"id": key.id, "secret": base64.b64encode(key.secret).decode()}
+            for purpose, key in self.keys.items()
+        }
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+
+    @classmethod
+    def load(cls, path: Path) -> KeyRing:
+        """Read a ring written by `save`. Raises InputError naming the file and what is missing."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            keys = {
+                purpose: Key(
+                    id=str(document[purpose]["id"]),
+                    secret=base64.b64decode(document[purpose]["secret"], validate=True),
+                )
+                for purpose in Purpose
+            }
+        except FileNotFoundError as error:
+            rule = "the key file does not exist; `twin keys new PATH` makes one"
+            raise InputError(Fault("TWIN_KEYS", str(path), rule, "missing")) from error
+        except (KeyError, TypeError, ValueError) as error:
+            rule = f"not a key file ({type(error).__name__}: {error})"
+            raise InputError(Fault("TWIN_KEYS", str(path), rule)) from error
+        for purpose, key in keys.items():
+            if len(key.secret) != 32:
+                rule = f"the {purpose} key has {len(key.secret)} bytes, 32 are needed"
+                raise InputError(Fault("TWIN_KEYS", str(path), rule))
+        return cls(keys)
+
+
+def _fault(rule: str, reason: str) -> Fault:
+    return Fault("plate", "(not shown)", rule, reason)

@@ -1,0 +1,160 @@
+"""Everything a deployment can set, from environment variables named `TWIN_*`.
+
+Read once by `app` and `__main__`, frozen, printed by `twin settings`. A missing, unknown or
+impossible variable stops the start with its name: a misspelt setting that is silently ignored is
+found at the worst moment.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from twin.errors import Fault, SettingsError
+
+PREFIX = "TWIN_"
+
+
+class Environment(StrEnum):
+    """Which of the three separate worlds this process belongs to."""
+
+    TEST = "test"
+    PREPRODUCTION = "preproduction"
+    PRODUCTION = "production"
+
+
+class Settings(BaseModel):
+    """The settings of one process. Field `map` is the variable `TWIN_MAP`, and so on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    map: Annotated[Path, Field(description="GMNS folder of the road network")]
+    database: Annotated[
+        str,
+        Field(
+            pattern=r"^(sqlite:///|postgresql://)",
+            description="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST:PORT/NAME (PostGIS)",
+        ),
+    ]
+    keys: Annotated[Path, Field(description="file with the sealing and token keys, mode 0600")]
+    log: Annotated[
+        str,
+        Field(
+            pattern=r"^(embedded|kafka://[^/]+)$",
+            description="embedded (in the SQLite file), or kafka://HOST:PORT[,HOST:PORT]",
+        ),
+    ] = "embedded"
+    topic_prefix: Annotated[
+        str,
+        Field(pattern=r"^[a-z0-9.-]*$", description="put before every topic name on the broker"),
+    ] = ""
+    access_rules: Annotated[
+        Path | None, Field(description="JSON file with the rules of the restricted zones")
+    ] = None
+    environment: Annotated[Environment, Field(description="test, preproduction, production")] = (
+        Environment.TEST
+    )
+    host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="port; 0 takes a free one")] = 8000
+    timezone: Annotated[str, Field(description="time zone of the city, an IANA name")] = "UTC"
+    automatic_junctions: Annotated[
+        str,
+        Field(description="junction ids, by commas, that are controlled without a person; * = all"),
+    ] = ""
+    tick_s: Annotated[float, Field(gt=0, le=60, description="signals are decided so often, s")] = 1
+    forecast_s: Annotated[float, Field(ge=5, le=3600, description="forecast cycle, s")] = 60
+    lease_s: Annotated[
+        float,
+        Field(ge=5, le=300, description="a signal request is obeyed so long, s"),
+    ] = 15
+    lateness_reading_s: Annotated[
+        float,
+        Field(ge=0, le=86400, description="readings older than the watermark by more are late, s"),
+    ] = 600
+    lateness_passage_s: Annotated[
+        float,
+        Field(ge=0, le=259200, description="the same for passages, s"),
+    ] = 120
+    future_s: Annotated[
+        float,
+        Field(ge=0, le=300, description="an event further ahead of its arrival is rejected, s"),
+    ] = 30
+    snapshot_s: Annotated[
+        float,
+        Field(ge=1, le=3600, description="live state is kept so often, s of event time"),
+    ] = 60
+    log_level: Annotated[
+        str,
+        Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING, ERROR"),
+    ] = "INFO"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            message = "must be an IANA time zone such as Europe/Madrid"
+            raise ValueError(message) from error
+        return name
+
+    def automatic(self, junction: str) -> bool:
+        """Say whether a junction is set to be controlled without a person's approval."""
+        names = {name.strip() for name in self.automatic_junctions.split(",")}
+        return "*" in names or junction in names
+
+    def shown(self) -> dict[str, str]:
+        """Return every variable with its value as text, the database password masked."""
+        values = {f"{PREFIX}{name.upper()}": str(value) for name, value in self}
+        values["TWIN_DATABASE"] = _masked(self.database)
+        return values
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from an environment.
+
+    Raises SettingsError with one fault a variable that is missing, unknown or out of range.
+    """
+    given = {name: value for name, value in environ.items() if name.startswith(PREFIX)}
+    known = {f"{PREFIX}{name.upper()}": name for name in Settings.model_fields}
+    faults = [_unknown(name, list(known)) for name in sorted(given) if name not in known]
+    values = {known[name]: value for name, value in given.items() if name in known}
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = f"{PREFIX}{str(problem['loc'][0]).upper()}"
+            if problem["type"] == "missing":
+                rule = Settings.model_fields[str(problem["loc"][0])].description or ""
+                faults.append(Fault(name, "(not set)", f"must be set: {rule}", "missing"))
+            else:
+                shown = _masked(given.get(name, ""))
+                faults.append(Fault(name, shown, str(problem["msg"])))
+        raise SettingsError(*faults) from error
+    if faults:
+        raise SettingsError(*faults)
+    if settings.log == "embedded" and not settings.database.startswith("sqlite:///"):
+        rule = "the embedded log lives in the SQLite file; with PostgreSQL name a broker: kafka://"
+        raise SettingsError(Fault("TWIN_LOG", settings.log, rule))
+    return settings
+
+
+def _unknown(name: str, known: list[str]) -> Fault:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return Fault(name, "(set)", f"is no setting of twin{hint}", "unknown")
+
+
+def _masked(url: str) -> str:
+    head, at, tail = url.rpartition("@")
+    scheme, slashes, login = head.partition("://")
+    if not at or not slashes:
+        return url
+    user = login.split(":", 1)[0]
+    return f"{scheme}://{user}:***@{tail}"

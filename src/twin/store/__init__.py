@@ -1,0 +1,1 @@
+"""What is kept: PostGIS in production, one SQLite file embedded; the same tables in both."""

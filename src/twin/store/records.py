@@ -1,0 +1,115 @@
+"""What one commit of a worker writes, all of it or nothing (rule 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from twin.columns import Bools, Ints, PassageFact, ReadingBatch
+from twin.events import Authorisation, DecisionEvent
+from twin.log.contract import Place
+
+
+class Tally(NamedTuple):
+    """Counts of one source on one topic. received = applied + duplicate + late + rejected.
+
+    `revised` is a part of applied. `reasons` counts the rejected by reason.
+    """
+
+    source: str
+    topic: str
+    received: int = 0
+    applied: int = 0
+    revised: int = 0
+    duplicate: int = 0
+    late: int = 0
+    rejected: int = 0
+    reasons: Mapping[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A refused record, kept whole where a person can read, mend and replay it.
+
+    `payload` is the record as it stood on the log (plates sealed); None where it must not be
+    kept (a clear plate on the broker).
+    """
+
+    id: str
+    place: Place
+    offset: int
+    arrival_us: int
+    source: str
+    reason: str
+    faults: tuple[tuple[str, str, str], ...]  # (field, value, rule)
+    payload: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A record for the relay to publish after the commit, at least once."""
+
+    place: Place
+    value: bytes
+    arrival_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Readings to be kept: `readings` with the columns that only history needs, all (n,).
+
+    `late` rows changed no live state. `revised` rows replace nothing here: the natural key
+    (sensor, time, period) is unique, so a revision is a key seen out of order, not seen twice.
+    """
+
+    readings: ReadingBatch
+    event_ids: Sequence[str]
+    late: Bools
+    content: Ints  # 64-bit hash of the values: tells a duplicate from a conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The live state as bytes, at the positions of the commit that carries it."""
+
+    map_version: str
+    time_us: int
+    state_hash: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MinutePicture:
+    """The estimate of one minute over all links, for diagrams and playback.
+
+    Arrays are (links,) float32, NaN where nothing was known.
+    """
+
+    time_us: int
+    map_version: str
+    speed_mps: bytes
+    flow_vps: bytes
+    density_vpm: bytes
+    source: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One batch's or one tick's writes. Empty parts are skipped.
+
+    epochs      the worker's epoch for every place in `positions`; an old one raises FencedError
+    positions   next offset a partition; a commit whose positions are already stored changes nothing
+    """
+
+    epochs: Mapping[Place, int]
+    positions: Mapping[Place, int] = field(default_factory=dict)
+    observations: Observations | None = None
+    passages: Sequence[PassageFact] = ()
+    authorisations: Sequence[Authorisation] = ()
+    decisions: Sequence[DecisionEvent] = ()
+    dead_letters: Sequence[DeadLetter] = ()
+    tallies: Sequence[Tally] = ()
+    outgoing: Sequence[Outgoing] = ()
+    snapshot: Snapshot | None = None
+    minute: MinutePicture | None = None
