@@ -13,6 +13,7 @@ COMMON = [
 LOCKS = {
     "run.txt": ["pyproject.toml"],
     "dev.txt": ["pyproject.toml", "--extra", "dev", "--extra", "docs"],
+    "build.txt": ["requirements/build.in"],
     "node.txt": ["requirements/node.in"],
 }
 

@@ -33,13 +33,13 @@ def main():
     started = time.time()
     for step in wanted:
         {"run": install_run, "dev": install_dev, "console": build_console}[step]()
-    say("ready in %.0f s" % (time.time() - started))
+    say(f"ready in {time.time() - started:.0f} s")
 
 
 def need_python():
     if sys.version_info < (3, 11):  # noqa: UP036 - this line is why the file must parse anywhere
         stop(
-            "Python %d.%d is too old: twin needs 3.11 or newer." % sys.version_info[:2],
+            "Python {}.{} is too old: twin needs 3.11 or newer.".format(*sys.version_info),
             "Install it (Debian: apt-get install python3 python3-venv) or name one: "
             "make demo PYTHON=python3.12",
         )
@@ -59,7 +59,7 @@ def install(name, lock):
     if stamp.exists() and stamp.read_text() == digest:
         return
     if not (BIN / "python").exists():
-        say("making .venv with Python %d.%d" % sys.version_info[:2])
+        say("making .venv with Python {}.{}".format(*sys.version_info))
         made = subprocess.run([sys.executable, "-m", "venv", str(VENV)])
         if made.returncode != 0:
             shutil.rmtree(str(VENV), ignore_errors=True)
@@ -68,11 +68,12 @@ def install(name, lock):
                 "Debian and Ubuntu keep that part apart: apt-get install python3-venv",
             )
     packages = len(re.findall(r"(?m)^[a-z0-9].*==", lock.read_text()))
-    say("installing the %d locked packages of %s (a minute or so)" % (packages, lock.name))
+    say(f"installing the {packages} locked packages of {lock.name} (a minute or so)")
     pip = [str(BIN / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    run([*pip, "--progress-bar=on", "--require-hashes", "-r", str(lock)])
+    build = ROOT / "requirements" / "build.txt"
+    run([*pip, "--progress-bar=on", "--require-hashes", "-r", str(lock), "-r", str(build)])
     say("installing twin itself")
-    run([*pip, "--no-deps", "--editable", str(ROOT)])
+    run([*pip, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     stamp.write_text(digest)
 
 
@@ -97,9 +98,9 @@ def build_console():
 def node_environment():
     """Return an environment in which `node` and `npm` are new enough."""
     env = dict(os.environ)
-    if version(["node", "--version"], env) >= NODE_LEAST:
-        if version(["npm", "--version"], env) >= NPM_LEAST:
-            return env
+    new_node = version(["node", "--version"], env) >= NODE_LEAST
+    if new_node and version(["npm", "--version"], env) >= NPM_LEAST:
+        return env
     wheel_bin = VENV / "node-bin"
     env["PATH"] = str(wheel_bin) + os.pathsep + env["PATH"]
     if not (wheel_bin / "npm").exists():
