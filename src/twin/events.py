@@ -17,6 +17,8 @@ Id = Annotated[str, Meta(min_length=1, max_length=128, description="the sender's
 Name = Annotated[str, Meta(min_length=1, max_length=128)]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339 with Z or an offset")]
 Text = Annotated[str, Meta(max_length=2000)]
+Latitude = Annotated[float, Meta(ge=-90, le=90, description="WGS84, degrees")]
+Longitude = Annotated[float, Meta(ge=-180, le=180, description="WGS84, degrees")]
 
 
 class Direction(StrEnum):
@@ -37,6 +39,8 @@ class Reading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     speed_kph: Annotated[float, Meta(description="arithmetic mean speed, km/h")] | None = None
     occupancy_pct: Annotated[float, Meta(description="share of time occupied, %")] | None = None
     classes: dict[str, Annotated[float, Meta(ge=0)]] | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
     source: Annotated[str, Meta(max_length=64, description="who sends; the key's name if empty")] = (
         ""
     )
@@ -83,6 +87,8 @@ class Incident(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     position_m: Annotated[float, Meta(ge=0, description="from the start of the link, m")] = 0.0
     lanes_closed: Annotated[int, Meta(ge=0, le=20)] = 0
     capacity_share: Annotated[float, Meta(ge=0, le=1, description="what is left")] = 1.0
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
     description: Text = ""
     source: Annotated[str, Meta(max_length=64)] = ""
 

@@ -1,0 +1,96 @@
+"""The topics of the log, and the partition in which a record lands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from twin.events import Topic
+from twin.log.contract import Place, TopicSpec
+from twin.network.model import SingleMap
+from twin.network.regions import regions
+
+PASSAGE_RETENTION_S: Final = 86_400.0
+"""Sealed plates stay on the log for 24 hours by append time, and no longer."""
+INCOMING: Final = (
+    Topic.READING,
+    Topic.ANPR_READ,
+    Topic.INCIDENT,
+    Topic.STATUS,
+    Topic.ACKNOWLEDGEMENT,
+    Topic.ACT,
+    Topic.AUTHORISATION,
+)
+OUTGOING: Final = (Topic.DECISION, Topic.TICK)
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Names and partitions of the topics of one map. `prefix` goes before every name.
+
+    `reading_partitions` is how many the broker has where the topic existed before this map; None
+    takes one a region.
+    """
+
+    network: SingleMap
+    prefix: str = ""
+    reading_partitions: int | None = None
+
+    def name(self, topic: Topic) -> str:
+        """Return the name on the broker."""
+        return self.prefix + topic
+
+    def topic(self, name: str) -> Topic:
+        """Return the topic of a name on the broker."""
+        return Topic(name.removeprefix(self.prefix))
+
+    def partitions(self, topic: Topic) -> int:
+        """Return how many partitions a topic is created with: one a region for readings."""
+        if topic is not Topic.READING:
+            return 1
+        return self.reading_partitions or max(1, len(regions(self.network)))
+
+    def specs(self) -> list[TopicSpec]:
+        """Return what `Log.create_topics` needs."""
+        return [
+            TopicSpec(
+                self.name(topic),
+                self.partitions(topic),
+                PASSAGE_RETENTION_S if topic is Topic.ANPR_READ else None,
+            )
+            for topic in (*INCOMING, *OUTGOING)
+        ]
+
+    def place(self, topic: Topic) -> Place:
+        """Return the only partition of any topic but `reading`."""
+        return Place(self.name(topic), 0)
+
+    def reading_place(self, sensor: str) -> Place:
+        """Return the partition of a sensor's region; 0 for a sensor that the map does not know."""
+        return Place(self.name(Topic.READING), self._partition_by_sensor.get(sensor, 0))
+
+    @cached_property
+    def _partition_by_sensor(self) -> Mapping[str, int]:
+        row_of = {name: row for row, name in enumerate(regions(self.network))}
+        partitions = self.partitions(Topic.READING)
+        return {
+            sensor.id: row_of.get(sensor.region, 0) % partitions for sensor in self.network.sensors
+        }
+
+
+def topic_specs(network: SingleMap, *, prefix: str = "") -> list[TopicSpec]:
+    """Return every topic of the service, to be created at the start."""
+    return Topics(network, prefix).specs()
+
+
+def group_by_place(
+    topics: Topics, topic: Topic, keyed: Iterable[tuple[str, bytes]]
+) -> dict[Place, list[bytes]]:
+    """Sort values into partitions, in order. `keyed` holds (sensor id or "", value)."""
+    groups: dict[Place, list[bytes]] = {}
+    for sensor, value in keyed:
+        place = topics.reading_place(sensor) if topic is Topic.READING else topics.place(topic)
+        groups.setdefault(place, []).append(value)
+    return groups
