@@ -1,0 +1,107 @@
+"""Writes readings into the memory of every sensor.
+
+Everything written here is a function of the set of readings, not of their order: the newest
+reading is a maximum, a ring slot keeps the latest bin that falls into it, and every sum is a sum
+of whole numbers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from twin.columns import Floats, Ints, Rows
+
+BIN_US = 60_000_000  # a ring bin is one minute
+BINS = 30
+RING_FIELDS = 7  # readings, count, count time, speed weight, pace, occupancy, occupancy time
+PROFILE_FIELDS = 5  # speed readings, speed sum, speed squares, count, count time
+SLOWEST_MPS = 0.1  # a slower mean speed counts as this one in a mean of paces
+
+
+@njit(cache=True, nogil=True)
+def _fixed(value: float, scale: float) -> int:
+    """Turn a value into whole units of 1/scale, rounded to the nearest."""
+    return math.floor(value * scale + 0.5)
+
+
+@njit(cache=True, nogil=True)
+def _add_to_ring(
+    sums: Ints, period_ms: int, count: float, speed_mps: float, occupancy_frac: float
+) -> None:
+    """Add one reading to the sums of its bin. `sums` (RING_FIELDS,) int64 written."""
+    sums[0] += 1
+    weight = 1000
+    if not math.isnan(count):
+        weight = _fixed(count, 1000.0)
+        sums[1] += weight
+        sums[2] += period_ms
+    if not math.isnan(speed_mps):
+        # A mean over vehicles in space is the harmonic one, so paces are summed, by vehicle.
+        weight = max(weight, 1)
+        sums[3] += weight
+        sums[4] += _fixed(1e9 / max(speed_mps, SLOWEST_MPS), 1.0) * weight
+    if not math.isnan(occupancy_frac):
+        sums[5] += _fixed(occupancy_frac, 1e6) * period_ms
+        sums[6] += period_ms
+
+
+@njit(cache=True, nogil=True)
+def _add_to_profile(sums: Ints, period_ms: int, count: float, speed_mps: float) -> None:
+    """Add one reading to its time of day. `sums` (PROFILE_FIELDS,) int64 written."""
+    if not math.isnan(speed_mps):
+        speed_mmps = _fixed(speed_mps, 1000.0)
+        sums[0] += 1
+        sums[1] += speed_mmps
+        sums[2] += speed_mmps * speed_mmps
+    if not math.isnan(count):
+        sums[3] += _fixed(count, 1000.0)
+        sums[4] += period_ms
+
+
+@njit(cache=True, nogil=True)
+def record_readings(
+    sensor: Rows,
+    time_us: Ints,
+    period_ms: Ints,
+    values: Floats,
+    slot: Ints,
+    newest: Ints,
+    newest_values: Floats,
+    ring_bin: Ints,
+    ring_sums: Ints,
+    profile_sums: Ints,
+) -> None:
+    """Write n readings into the memory.
+
+    sensor, time_us, period_ms, slot   (n,) read; slot is the row of the time of day
+    values          (n, 3) float64 read: count, speed_mps, occupancy_frac; NaN = not measured
+    newest          (sensors, 3) int64 written: time_us, period_ms, readings taken in
+    newest_values   (sensors, 3) float64 written
+    ring_bin        (sensors, BINS) int64 written: number of the minute that the slot holds
+    ring_sums       (sensors, BINS, RING_FIELDS) int64 written
+    profile_sums    (sensors, slots, PROFILE_FIELDS) int64 written
+    """
+    for i in range(len(sensor)):
+        s = sensor[i]
+        newest[s, 2] += 1
+        later = time_us[i] > newest[s, 0]
+        if later or (time_us[i] == newest[s, 0] and period_ms[i] > newest[s, 1]):
+            newest[s, 0] = time_us[i]
+            newest[s, 1] = period_ms[i]
+            for k in range(3):
+                # + 0.0 turns -0.0 into 0.0, and there is one NaN: equal values, equal bytes.
+                value = values[i, k]
+                newest_values[s, k] = np.nan if math.isnan(value) else value + 0.0
+        minute = (time_us[i] - 1) // BIN_US
+        place = minute % BINS
+        if minute > ring_bin[s, place]:
+            ring_bin[s, place] = minute
+            ring_sums[s, place, :] = 0
+        if minute == ring_bin[s, place]:
+            _add_to_ring(
+                ring_sums[s, place], period_ms[i], values[i, 0], values[i, 1], values[i, 2]
+            )
+        _add_to_profile(profile_sums[s, slot[i]], period_ms[i], values[i, 0], values[i, 1])
