@@ -76,7 +76,8 @@ class PassageFact:
     """One passage after sealing: the plate is a token, `sealed` can be opened by few.
 
     `token` is empty when nothing was read. `candidates` are the tokens of the same string under
-    every country that it may belong to, when the gate does not say which.
+    every country that it may belong to, when the gate does not say which. `quality` says how the
+    read became a plate: `exact`, `repaired`, `unusual`, `unread` (`control/access/identity.py`).
     """
 
     id: str
@@ -90,3 +91,4 @@ class PassageFact:
     track: str
     sealed: str
     payload_hash: str
+    quality: str = "exact"
