@@ -61,9 +61,11 @@ class Observations:
 
     `late` rows changed no live state. `revised` rows replace nothing here: the natural key
     (sensor, time, period) is unique, so a revision is a key seen out of order, not seen twice.
+    `sensor_ids[row]` is the id of the sensor in that row of the map: history is kept by id.
     """
 
     readings: ReadingBatch
+    sensor_ids: Sequence[str]
     event_ids: Sequence[str]
     late: Bools
     content: Ints  # 64-bit hash of the values: tells a duplicate from a conflict
@@ -98,8 +100,10 @@ class MinutePicture:
 class Commit:
     """One batch's or one tick's writes. Empty parts are skipped.
 
-    epochs      the worker's epoch for every place in `positions`; an old one raises FencedError
-    positions   next offset a partition; a commit whose positions are already stored changes nothing
+    epochs      the worker's epochs; any old one raises FencedError and nothing is written. Every
+                place in `positions` stands in it
+    positions   next offset a partition; a commit whose positions are already stored changes
+                nothing. Empty for a tick: its parts have natural keys, and it carries no tallies
     """
 
     epochs: Mapping[Place, int]

@@ -1,0 +1,14 @@
+"""Where Alembic starts: the connection is given by `store/schema.py`, in its transaction."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from twin.store.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+)
+context.run_migrations()

@@ -1,0 +1,45 @@
+"""What is still to be published (`ingest/relay.py` does it)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, select
+
+from twin.log.contract import Place
+from twin.store.database import Database
+from twin.store.records import Outgoing
+from twin.store.tables import outbox
+
+
+class Pending(NamedTuple):
+    """A record of the outbox; `id` rises in the order of publication."""
+
+    id: int
+    outgoing: Outgoing
+
+
+async def pending(database: Database, limit: int = 1000) -> list[Pending]:
+    """Return the oldest records that are still to be published."""
+    async with database.read() as connection:
+        rows = await connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))
+        return [
+            Pending(row.id, Outgoing(Place(row.topic, row.partition), row.value, row.arrival_us))
+            for row in rows
+        ]
+
+
+async def count_pending(database: Database) -> int:
+    """Return how many records are still to be published."""
+    async with database.read() as connection:
+        counted = await connection.execute(select(func.count()).select_from(outbox))
+        return int(counted.scalar_one())
+
+
+async def done(database: Database, ids: Sequence[int]) -> None:
+    """Take published records out."""
+    if not ids:
+        return
+    async with database.write() as connection:
+        await connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids))))
