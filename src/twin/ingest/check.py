@@ -30,7 +30,7 @@ LANE_MAX_VPS: Final = 2.0
 """Most vehicles per second and lane: one every half second, twice what a full lane carries."""
 FUTURE_S: Final = 30.0
 EARLIEST_US: Final = 946_684_800 * SECOND_US  # 2000-01-01T00:00:00Z
-_COUNTRY: Final = re.compile(r"[A-Z]{2,3}")
+_COUNTRY: Final = re.compile(r"[A-Z]{1,3}")
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -112,7 +112,7 @@ class Checker:
         if not 0.0 <= event.confidence <= 1.0:
             yield Fault("confidence", str(event.confidence), "must be 0 to 1")
         if event.country is not None and not _COUNTRY.fullmatch(event.country):
-            yield Fault("country", HIDDEN, "must be an ISO 3166 code of 2 or 3 capital letters")
+            yield Fault("country", HIDDEN, "must be a country code of 1 to 3 capital letters")
 
     def _incident(self, event: Incident) -> Iterator[Fault]:
         row = self.network.link_rows.get(event.link)

@@ -13,9 +13,13 @@ from typing import Any, Final
 
 import msgspec
 
-from twin.events import Passage, Topic
+from twin.clock import us_from_datetime
+from twin.columns import PassageFact
+from twin.control.access.identity import canonical, country_code, tokens
+from twin.events import Direction, Passage, Topic
+from twin.ids import derived_id
 from twin.ingest.decode import TYPES
-from twin.seal import Key, KeyRing, Purpose, is_sealed, seal
+from twin.seal import Key, KeyRing, Plate, Purpose, is_sealed, seal, token, unseal
 
 SEALED_WHOLE: Final = "sealed_whole"
 _PASSAGES: Final = msgspec.json.Decoder(Passage)
@@ -31,6 +35,41 @@ def seal_items(items: Sequence[bytes], keys: KeyRing) -> list[bytes]:
     """
     key = keys[Purpose.TRANSPORT]
     return [_seal_item(item, key) for item in items]
+
+
+def open_passage(passage: Passage, keys: KeyRing) -> PassageFact:
+    """Open the envelope of a passage and put tokens in the plate's place.
+
+    The plate as read goes into an envelope of its own for the evidence key. Raises InputError
+    (`plate_not_sealed`, `seal_key_unknown`, `seal_broken`) that quotes nothing.
+    """
+    raw = ""
+    if passage.plate:
+        raw = unseal(passage.plate, key=keys[Purpose.TRANSPORT], context=passage.id)
+    identity = canonical(raw, passage.country)
+    first, candidates = tokens(identity, key=keys[Purpose.ACCESS])
+    country = country_code(passage.country)
+    # a keyed hash: the same passage sealed again is the same, and nobody can try all plates on it
+    content = token(Plate(country, raw), key=keys[Purpose.ACCESS])
+    return PassageFact(
+        id=passage.id,
+        gate=passage.gate,
+        time_us=us_from_datetime(passage.time),
+        inbound=passage.direction is Direction.IN,
+        token=first,
+        candidates=candidates,
+        country=country,
+        confidence=passage.confidence,
+        track=passage.track or "",
+        sealed=seal(f"{country}|{raw}", key=keys[Purpose.EVIDENCE], context=passage.id),
+        payload_hash=derived_id(
+            us_from_datetime(passage.time),
+            passage.direction,
+            repr(passage.confidence),
+            passage.track or "",
+            content,
+        ),
+    )
 
 
 def kept_payload(value: bytes) -> bytes | None:

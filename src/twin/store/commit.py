@@ -17,6 +17,7 @@ from twin.log.contract import Place
 from twin.store import batches, parts
 from twin.store.database import Database
 from twin.store.days import make_days
+from twin.store.keys import insert_event_keys, move_watermarks
 from twin.store.observations import insert_observations
 from twin.store.records import Commit
 from twin.store.statements import insert
@@ -134,6 +135,8 @@ async def _write_parts(connection: AsyncConnection, commit: Commit) -> None:
     number = await batches.next_number(connection)
     if commit.observations is not None:
         await insert_observations(connection, commit.observations, batch=number)
+    await insert_event_keys(connection, commit.event_keys)
+    await move_watermarks(connection, commit.watermarks)
     await parts.insert_passages(connection, commit.passages)
     await parts.insert_authorisations(connection, commit.authorisations)
     await parts.insert_decisions(connection, commit.decisions)

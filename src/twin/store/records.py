@@ -28,6 +28,17 @@ class Tally(NamedTuple):
     reasons: Mapping[str, int] = {}
 
 
+class EventKey(NamedTuple):
+    """The natural key of an accepted event that is no reading, with what tells a conflict.
+
+    `key` is the event's id; for a passage it stands for (gate, id). `content` is a 64-bit hash.
+    """
+
+    topic: str
+    key: str
+    content: int
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """A refused record, kept whole where a person can read, mend and replay it.
@@ -104,10 +115,13 @@ class Commit:
                 place in `positions` stands in it
     positions   next offset a partition; a commit whose positions are already stored changes
                 nothing. Empty for a tick: its parts have natural keys, and it carries no tallies
+    watermarks  largest accepted event time of the partitions that moved, microseconds UTC
     """
 
     epochs: Mapping[Place, int]
     positions: Mapping[Place, int] = field(default_factory=dict)
+    watermarks: Mapping[Place, int] = field(default_factory=dict)
+    event_keys: Sequence[EventKey] = ()
     observations: Observations | None = None
     passages: Sequence[PassageFact] = ()
     authorisations: Sequence[Authorisation] = ()

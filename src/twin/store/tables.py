@@ -121,6 +121,25 @@ partition_offset: Final = Table(
     Column("owner", Text, nullable=False),
 )
 
+# How far event time has come in each partition: late is judged against it.
+watermark: Final = Table(
+    "watermark",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, nullable=False),
+)
+
+# Natural keys of accepted events that are no readings: a second one is a duplicate or a conflict.
+event_key: Final = Table(
+    "event_key",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("content", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # Numbers of the commits, rising; old rows are removed.
 batch: Final = Table("batch", metadata, Column("id", _Number, primary_key=True))
 
