@@ -1,0 +1,69 @@
+"""Decisions as they were kept: the open ones, lists of the newest, the life of one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from sqlalchemy import or_, select
+
+from twin.events import DecisionEvent, DecisionKind, DecisionState
+from twin.store.database import Database
+from twin.store.tables import decision
+
+OPEN_STATES: Final = frozenset(
+    {
+        DecisionState.PROPOSED,
+        DecisionState.APPROVED,
+        DecisionState.DECIDED,
+        DecisionState.ISSUED,
+        DecisionState.ACKNOWLEDGED,
+    }
+)
+
+_decoder = msgspec.json.Decoder(DecisionEvent)
+_NEWEST_FIRST: Final = (decision.c.time_us.desc(), decision.c.id, decision.c.version.desc())
+
+
+async def open_decisions(
+    database: Database, now_us: int | None = None
+) -> tuple[DecisionEvent, ...]:
+    """Return the newest version of every decision that is still open, oldest first.
+
+    With `now_us`, those whose lease and expiry have both passed are left out.
+    """
+    query = (
+        select(decision.c.body)
+        .where(decision.c.newest, decision.c.state.in_(sorted(OPEN_STATES)))
+        .order_by(decision.c.time_us, decision.c.id)
+    )
+    if now_us is not None:
+        query = query.where(or_(decision.c.until_us.is_(None), decision.c.until_us > now_us))
+    async with database.read() as connection:
+        return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
+async def list_decisions(
+    database: Database,
+    *,
+    kind: DecisionKind | None = None,
+    state: str = "all",
+    limit: int = 100,
+) -> tuple[DecisionEvent, ...]:
+    """Return the newest versions, newest first. `state` is `open`, `all` or one state's name."""
+    query = select(decision.c.body).where(decision.c.newest).order_by(*_NEWEST_FIRST).limit(limit)
+    if kind is not None:
+        query = query.where(decision.c.kind == kind.value)
+    if state == "open":
+        query = query.where(decision.c.state.in_(sorted(OPEN_STATES)))
+    elif state != "all":
+        query = query.where(decision.c.state == state)
+    async with database.read() as connection:
+        return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
+async def history(database: Database, decision_id: str) -> tuple[DecisionEvent, ...]:
+    """Return every version of one decision, first to last; empty if there is none."""
+    query = select(decision.c.body).where(decision.c.id == decision_id).order_by(decision.c.version)
+    async with database.read() as connection:
+        return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))

@@ -1,0 +1,64 @@
+"""Vehicles at gates, by tokens, for as long as they may be kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, select, tuple_
+
+from twin.columns import PassageFact
+from twin.store.database import Database
+from twin.store.tables import passage
+
+
+async def known_passages(
+    database: Database, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Return the stored payload hash of those (gate, id) that were kept before."""
+    found: dict[tuple[str, str], str] = {}
+    columns = (passage.c.gate, passage.c.id, passage.c.payload_hash)
+    async with database.read() as connection:
+        for first in range(0, len(keys), 1000):  # SQLite takes 32,766 values a statement
+            chosen = tuple_(passage.c.gate, passage.c.id).in_(keys[first : first + 1000])
+            for gate, name, digest in await connection.execute(select(*columns).where(chosen)):
+                found[gate, name] = digest
+    return found
+
+
+async def passages_between(
+    database: Database, from_us: int, to_us: int, *, limit: int = 10_000
+) -> list[PassageFact]:
+    """Return passages with from_us <= time <= to_us, newest first."""
+    query = (
+        select(passage)
+        .where(passage.c.time_us >= from_us, passage.c.time_us <= to_us)
+        .order_by(passage.c.time_us.desc(), passage.c.gate, passage.c.id)
+        .limit(limit)
+    )
+    async with database.read() as connection:
+        return [_fact(row) for row in await connection.execute(query)]
+
+
+async def forget_passages(database: Database, before_us: int) -> int:
+    """Remove the passages before a moment; return how many."""
+    async with database.write() as connection:
+        gone = await connection.execute(delete(passage).where(passage.c.time_us < before_us))
+    return gone.rowcount
+
+
+def _fact(row: Row[Any]) -> PassageFact:
+    return PassageFact(
+        id=row.id,
+        gate=row.gate,
+        time_us=row.time_us,
+        inbound=row.inbound,
+        token=row.token,
+        candidates=tuple(json.loads(row.candidates)),
+        country=row.country,
+        confidence=row.confidence,
+        track=row.track,
+        sealed=row.sealed,
+        payload_hash=row.payload_hash,
+    )
