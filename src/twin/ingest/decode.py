@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
@@ -129,11 +130,7 @@ def content_hash(count: Floats, speed_kph: Floats, occupancy_pct: Floats) -> Int
 
 def hash_bytes(content: bytes) -> int:
     """Hash bytes to a signed 64-bit number, the same on every machine."""
-    # FNV-1a: classes are a few dozen bytes and rare
-    value = 0xCBF29CE484222325
-    for byte in content:
-        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
-    return value - (1 << 64) if value >= 1 << 63 else value
+    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big", signed=True)
 
 
 def faults_of(topic: Topic, value: bytes, error: Exception) -> list[Fault]:

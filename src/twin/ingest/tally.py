@@ -1,0 +1,88 @@
+"""Counting verdicts by source, and keeping what was refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from twin.columns import Bools
+from twin.errors import Fault
+from twin.ids import derived_id
+from twin.ingest.order import Verdict, Verdicts
+from twin.log.contract import Records
+from twin.store.records import DeadLetter, Tally
+
+SOURCE: Final = "source"
+"""Name of the header in which the API puts the sender's key."""
+UNKNOWN_SOURCE: Final = "unknown"
+_KINDS: Final = len(Verdict)
+
+
+def sources_of(fetched: Sequence[Records], own: Sequence[str]) -> list[str]:
+    """Name the sender of every record: its own word, else the header's, else `unknown`.
+
+    own  the event's field `source`, "" where it is empty or the record could not be decoded
+    """
+    named: list[str] = []
+    for records in fetched:
+        if records.headers:
+            named.extend(headers.get(SOURCE, "") for headers in records.headers)
+        else:
+            named.extend([""] * len(records))
+    return [word or header or UNKNOWN_SOURCE for word, header in zip(own, named, strict=True)]
+
+
+def count_verdicts(
+    topic: str,
+    sources: Sequence[str],
+    verdicts: Verdicts,
+    *,
+    revised: Bools,
+    reasons: Mapping[int, str],
+) -> list[Tally]:
+    """Count (n,) verdicts by source; `reasons` names the rule by row for the refused ones.
+
+    For each source: received = applied + duplicate + late + rejected.
+    """
+    names: dict[str, int] = {}
+    codes = np.array([names.setdefault(source, len(names)) for source in sources], np.int64)
+    table = np.bincount(codes * _KINDS + verdicts, minlength=len(names) * _KINDS)
+    counts = table.reshape(len(names), _KINDS)
+    again = np.bincount(codes[revised], minlength=len(names))
+    why: dict[str, Counter[str]] = {}
+    for row, reason in reasons.items():
+        why.setdefault(sources[row], Counter())[reason] += 1
+    return [
+        Tally(
+            source=source,
+            topic=topic,
+            received=int(counts[code].sum()),
+            applied=int(counts[code, Verdict.APPLIED]),
+            revised=int(again[code]),
+            duplicate=int(counts[code, Verdict.DUPLICATE]),
+            late=int(counts[code, Verdict.LATE]),
+            rejected=int(counts[code, Verdict.REJECTED] + counts[code, Verdict.CONFLICT]),
+            reasons=dict(why.get(source, {})),
+        )
+        for source, code in names.items()
+    ]
+
+
+def dead_letter(
+    records: Records, row: int, *, source: str, faults: Sequence[Fault], payload: bytes | None
+) -> DeadLetter:
+    """Keep one refused record under an id that its place on the log gives."""
+    offset = int(records.offsets[row])
+    return DeadLetter(
+        id=derived_id(records.place.topic, records.place.partition, offset),
+        place=records.place,
+        offset=offset,
+        arrival_us=int(records.arrival_us[row]),
+        source=source,
+        reason=faults[0].reason,
+        faults=tuple((fault.field, fault.value, fault.rule) for fault in faults),
+        payload=payload,
+    )
