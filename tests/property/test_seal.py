@@ -24,16 +24,22 @@ def test_what_was_sealed_comes_out(text: str, context: str) -> None:
     assert unseal(envelope, key=KEY, context=context) == text
 
 
-@given(text=plates, place=st.integers(min_value=0), flip=st.integers(1, 255))
-def test_a_changed_envelope_does_not_open(text: str, place: int, flip: int) -> None:
-    envelope = seal(text, key=KEY, context="p1")
-    head, body = envelope.rsplit(".", 1)
+@given(text=plates, place=st.integers(min_value=0), letter=st.sampled_from("AZaz09-_"))
+def test_a_changed_envelope_does_not_open(text: str, place: int, letter: str) -> None:
+    head, body = seal(text, key=KEY, context="p1").rsplit(".", 1)
     place %= len(body)
-    changed = body[:place] + chr((ord(body[place]) ^ flip) % 128 or 65) + body[place + 1 :]
-    assume(base64.urlsafe_b64decode(changed + "==") != base64.urlsafe_b64decode(body))
+    changed = body[:place] + letter + body[place + 1 :]
+    assume(_raw(changed) != _raw(body))  # the last letters may hold bits that nobody reads
     with pytest.raises(InputError) as caught:
         unseal(f"{head}.{changed}", key=KEY, context="p1")
     assert caught.value.faults[0].reason == "seal_broken"
+
+
+def _raw(body: str) -> bytes | None:
+    try:
+        return base64.urlsafe_b64decode(body)
+    except ValueError:
+        return None
 
 
 @pytest.mark.parametrize(
