@@ -53,7 +53,14 @@ class SimulationError(TwinError):
 
 
 class UnsafePlan(TwinError):
-    """A signal request broke at least one safety rule."""
+    """A signal request broke a safety rule: which, at which junction, what it was, what it may be."""
+
+    def __init__(self, rule: str, junction: str, value: str, limit: str) -> None:
+        super().__init__(f"{rule}: junction {junction}: {value}, allowed: {limit}")
+        self.rule = rule
+        self.junction = junction
+        self.value = value
+        self.limit = limit
 
 
 class FencedError(TwinError):
