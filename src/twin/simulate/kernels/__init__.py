@@ -1,0 +1,1 @@
+"""Loops over arrays for traffic physics: numpy, numba and math only."""

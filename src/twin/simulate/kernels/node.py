@@ -1,0 +1,122 @@
+"""The node model of Tampere, Corthout, Cattrysse and Immers (2011), priorities given.
+
+Flows are the largest that demand, supply and the turning shares allow together; vehicles wait in
+the order in which they came, so that one blocked turn holds its whole approach.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+from twin.columns import Ints
+from twin.simulate.kernels.arrays import Flow, Limits, Wires
+
+FLOOR = 1e-12  # vehicles: less than this does not move, so no state decays into subnormal numbers
+
+
+@njit(cache=True, nogil=True)
+def _fits(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> bool:
+    """Say whether all that would leave finds room. Writes flow.weight of the links after."""
+    for a in approaches:
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            flow.weight[wires.turn_link[t]] = 0.0
+    for a in approaches:
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            flow.weight[wires.turn_link[t]] += flow.sending[a] * limits.turn_share[t]
+    for a in approaches:
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            link = wires.turn_link[t]
+            if flow.weight[link] > flow.receiving[link]:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _tightest(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> int:
+    """Return the link with the least room per priority of the undecided; -1 when none is asked."""
+    for a in approaches:
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            flow.weight[wires.turn_link[t]] = 0.0
+    for a in approaches:
+        if flow.moved[a] < 0.0:
+            for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+                flow.weight[wires.turn_link[t]] += wires.priority[a] * limits.turn_share[t]
+    best = math.inf
+    tightest = -1
+    for a in approaches:
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            link = wires.turn_link[t]
+            if flow.weight[link] > 0.0:
+                level = max(flow.receiving[link], 0.0) / flow.weight[link]
+                if level < best:
+                    best = level
+                    tightest = link
+    return tightest
+
+
+@njit(cache=True, nogil=True)
+def _uses(a: int, link: int, wires: Wires, limits: Limits) -> bool:
+    """Say whether some vehicles of an approach want to enter a link."""
+    for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+        if wires.turn_link[t] == link and limits.turn_share[t] > 0.0:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _settle(a: int, amount: float, wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide the flow of one approach and take it from the room that is left."""
+    flow.moved[a] = amount if amount > FLOOR else 0.0
+    for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+        flow.receiving[wires.turn_link[t]] -= flow.moved[a] * limits.turn_share[t]
+
+
+@njit(cache=True, nogil=True)
+def _settle_by_demand(link: int, approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> int:
+    """Let those pass whole whose demand fits their part of the room of `link`; return how many."""
+    level = max(flow.receiving[link], 0.0) / flow.weight[link]
+    count = 0
+    for a in approaches:
+        fits = flow.moved[a] < 0.0 and flow.sending[a] <= level * wires.priority[a]
+        if fits and _uses(a, link, wires, limits):
+            _settle(a, flow.sending[a], wires, limits, flow)
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _settle_by_supply(
+    link: int, approaches: Ints, wires: Wires, limits: Limits, flow: Flow
+) -> None:
+    """Give every undecided approach that uses `link` its part of the room."""
+    level = max(flow.receiving[link], 0.0) / flow.weight[link]
+    for a in approaches:
+        if flow.moved[a] < 0.0 and _uses(a, link, wires, limits):
+            _settle(a, level * wires.priority[a], wires, limits, flow)
+
+
+@njit(cache=True, nogil=True)
+def pass_node(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide what leaves every approach of one node in this step.
+
+    approaches   rows of the approaches that end at the node, read
+    Reads flow.sending and flow.receiving; writes flow.moved; flow.receiving, flow.weight scratch.
+    Holds: no link takes more than it receives; an approach is held back only by a full link.
+    """
+    if _fits(approaches, wires, limits, flow):
+        for a in approaches:
+            flow.moved[a] = flow.sending[a] if flow.sending[a] > FLOOR else 0.0
+        return
+    for a in approaches:
+        flow.moved[a] = -1.0 if flow.sending[a] > FLOOR else 0.0
+    for _ in range(len(approaches) + 1):
+        link = _tightest(approaches, wires, limits, flow)
+        if link < 0:
+            break
+        if _settle_by_demand(link, approaches, wires, limits, flow) == 0:
+            _settle_by_supply(link, approaches, wires, limits, flow)
+    for a in approaches:
+        if flow.moved[a] < 0.0:  # only ends of trips: nothing holds them
+            flow.moved[a] = flow.sending[a]

@@ -1,0 +1,274 @@
+"""A run of the link transmission model: metres, seconds and vehicles around the kernel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from twin.columns import Floats, Ints
+from twin.errors import SimulationError
+from twin.simulate.kernels.arrays import Flow, Limits, Wires
+from twin.simulate.kernels.transmission import advance
+from twin.simulate.roads import Roads, Turns
+
+SHARE_TOLERANCE = 1e-9
+PLENTY_VPS = 1e6  # a capacity that never binds
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Vehicles of a whole run so far: appeared = waiting + inside + arrived (- those at the start).
+
+    loaded have entered the network: inside + arrived.
+    """
+
+    appeared: float
+    waiting: float
+    inside: float
+    arrived: float
+
+    @property
+    def loaded(self) -> float:
+        """Return how many have entered a link."""
+        return self.inside + self.arrived
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Means over an interval, (links,) float64: Edie's flow, density and speed."""
+
+    flow_vps: Floats
+    density_vpm: Floats
+    speed_mps: Floats
+
+
+class LinkTransmission:
+    """One run on one network."""
+
+    def __init__(
+        self,
+        roads: Roads,
+        turns: Turns,
+        *,
+        step_s: float,
+        density_vpm: Floats | None = None,
+        priority_vps: Floats | None = None,
+    ) -> None:
+        """Start with the vehicles of `density_vpm` (links,), spread evenly along each link.
+
+        priority_vps   (approaches,) weights at nodes; the capacity of each approach when None
+        A link shorter than a step gets its travel time rounded up to a step (`steps`).
+        Raises SimulationError for a step or a diagram that has no meaning.
+        """
+        _check(roads, step_s)
+        self.roads = roads
+        self.turns = turns
+        self.step_s = step_s
+        self._capacity_vps = self._approach_capacity()
+        priority = self._capacity_vps if priority_vps is None else priority_vps
+        self._wires = self._wire(priority)
+        self._flow = self._start(density_vpm)
+        self._limits = Limits(
+            turn_share=np.zeros(len(turns.link)),
+            exit_share=np.ones(len(self._capacity_vps)),
+            turn_capacity=np.full(len(turns.link), np.inf),
+            out_capacity=self._capacity_vps * step_s,
+            in_capacity=roads.capacity_vps * step_s,
+            demand=np.zeros(len(turns.origin_node)),
+        )
+
+    def share_turns(self, turn_share: Floats, exit_share: Floats) -> Self:
+        """Set where vehicles go from now on: (turns,) and (approaches,), 1 together by approach.
+
+        Raises SimulationError naming the first approach whose shares do not add up.
+        """
+        total = exit_share + np.bincount(
+            self.turns.approach, weights=turn_share, minlength=len(exit_share)
+        )
+        wrong = np.flatnonzero(~(np.abs(total - 1.0) <= SHARE_TOLERANCE))
+        if len(wrong) or (turn_share < 0).any() or (exit_share < 0).any():
+            row = int(wrong[0]) if len(wrong) else -1
+            message = f"the turning shares of approach {row} add up to {total[row]:.6f}, not to 1"
+            raise SimulationError(message)
+        self._limits.turn_share[:] = turn_share
+        self._limits.exit_share[:] = exit_share
+        return self
+
+    def demand(self, vps: Floats) -> Self:
+        """Set how many vehicles a second appear at each origin, (origins,), from now on."""
+        self._limits.demand[:] = vps * self.step_s
+        return self
+
+    def limit(
+        self,
+        *,
+        in_vps: Floats | None = None,
+        out_vps: Floats | None = None,
+        turn_vps: Floats | None = None,
+    ) -> Self:
+        """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,)."""
+        if in_vps is not None:
+            self._limits.in_capacity[:] = np.minimum(in_vps, self.roads.capacity_vps) * self.step_s
+        if out_vps is not None:
+            self._limits.out_capacity[:] = np.minimum(out_vps, self._capacity_vps) * self.step_s
+        if turn_vps is not None:
+            self._limits.turn_capacity[:] = turn_vps * self.step_s
+        return self
+
+    def run(self, duration_s: float) -> Self:
+        """Advance by whole steps; `duration_s` must be a multiple of the step (to 1e-6)."""
+        steps = round(duration_s / self.step_s)
+        if abs(steps * self.step_s - duration_s) > 1e-6 * max(duration_s, 1.0):
+            message = f"{duration_s} s is not a whole number of steps of {self.step_s} s"
+            raise SimulationError(message)
+        advance(self._wires, self._limits, self._flow, steps)
+        return self
+
+    @property
+    def time_s(self) -> float:
+        """Return the time since the start."""
+        return float(self._flow.step[0]) * self.step_s
+
+    @property
+    def entered(self) -> Floats:
+        """Return how many vehicles entered each link since the start, or stood on it then."""
+        return self._flow.entered.copy()
+
+    @property
+    def left(self) -> Floats:
+        """Return how many vehicles left each link since the start."""
+        return self._flow.left.copy()
+
+    @property
+    def vehicles(self) -> Floats:
+        """Return how many vehicles are on each link."""
+        return self._flow.entered - self._flow.left
+
+    @property
+    def waiting(self) -> Floats:
+        """Return how many vehicles wait at each origin."""
+        return self._flow.waiting.copy()
+
+    @property
+    def vehicle_s(self) -> Floats:
+        """Return the vehicle seconds spent on each link since the start."""
+        return self._flow.vehicle_steps * self.step_s
+
+    def totals(self) -> Totals:
+        """Return the vehicles of the whole run so far."""
+        return Totals(
+            appeared=float(self._flow.appeared.sum()),
+            waiting=float(self._flow.waiting.sum()),
+            inside=float(self.vehicles.sum()),
+            arrived=float(self._flow.ended.sum()),
+        )
+
+    def means_over(self, duration_s: float) -> Means:
+        """Advance and return the means over the time advanced."""
+        entered, left = self.entered, self.left
+        vehicle_s = self.vehicle_s
+        self.run(duration_s)
+        vehicles = (self.vehicle_s - vehicle_s) / duration_s
+        flow = 0.5 * (self.entered - entered + self.left - left) / duration_s
+        density = vehicles / self.roads.length_m
+        free = self.roads.free_speed_mps
+        with np.errstate(divide="ignore", invalid="ignore"):
+            speed = np.where(vehicles > 1e-6, np.minimum(flow / density, free), free)
+        return Means(flow, density, speed)
+
+    def _approach_capacity(self) -> Floats:
+        """Return the capacity of every approach; an origin's is that of the links after it."""
+        origins = len(self.turns.origin_node)
+        after = np.bincount(
+            self.turns.approach,
+            weights=self.roads.capacity_vps[self.turns.link],
+            minlength=len(self.roads) + origins,
+        )
+        capacity = np.concatenate([self.roads.capacity_vps, after[len(self.roads) :]])
+        return np.maximum(capacity, 1e-6)
+
+    def _wire(self, priority_vps: Floats) -> Wires:
+        roads, turns = self.roads, self.turns
+        free_steps = np.maximum(roads.free_s / self.step_s, 1.0)
+        wave_steps = np.maximum(roads.length_m / roads.wave_mps / self.step_s, 1.0)
+        # Rounding up must not throttle: the link holds what flows at capacity in those times.
+        at_capacity = roads.capacity_vps * self.step_s * (free_steps + wave_steps)
+        node_of = np.concatenate([roads.to_node, turns.origin_node])
+        counts = np.bincount(node_of, minlength=roads.nodes)
+        return Wires(
+            free_steps=free_steps,
+            wave_steps=wave_steps,
+            storage=np.maximum(roads.jam_vpm * roads.length_m, at_capacity),
+            priority=np.ascontiguousarray(priority_vps, np.float64),
+            in_ring=_ring_starts(free_steps),
+            out_ring=_ring_starts(wave_steps),
+            node_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            node_in=np.argsort(node_of, kind="stable").astype(np.int64),
+            turn_start=turns.start,
+            turn_link=np.ascontiguousarray(turns.link),
+        )
+
+    def _start(self, density_vpm: Floats | None) -> Flow:
+        wires, links = self._wires, len(self.roads)
+        approaches, origins = len(self._capacity_vps), len(self.turns.origin_node)
+        flow = Flow(
+            step=np.zeros(1, np.int64),
+            entered=np.zeros(links),
+            left=np.zeros(links),
+            in_history=np.zeros(wires.in_ring[-1]),
+            out_history=np.zeros(wires.out_ring[-1]),
+            waiting=np.zeros(origins),
+            appeared=np.zeros(origins),
+            ended=np.zeros(approaches),
+            vehicle_steps=np.zeros(links),
+            sending=np.zeros(approaches),
+            moved=np.zeros(approaches),
+            receiving=np.zeros(links),
+            weight=np.zeros(links),
+        )
+        if density_vpm is not None:
+            jam = wires.storage / self.roads.length_m
+            vehicles = np.clip(density_vpm, 0.0, jam) * self.roads.length_m
+            flow.entered[:] = vehicles
+            _spread(flow.in_history, wires.in_ring, wires.free_steps, vehicles, vehicles)
+            _spread(
+                flow.out_history,
+                wires.out_ring,
+                wires.wave_steps,
+                0.0 * vehicles,
+                wires.storage - vehicles,
+            )
+        return flow
+
+
+def _check(roads: Roads, step_s: float) -> None:
+    """Refuse what the kernel cannot do; the message names the first link."""
+    if not (math.isfinite(step_s) and step_s > 0):
+        message = f"UnstableStep: a step of {step_s} s is not a positive duration"
+        raise SimulationError(message)
+    for name in ("length_m", "free_speed_mps", "capacity_vps"):
+        column: Floats = getattr(roads, name)
+        wrong = np.flatnonzero(~(np.isfinite(column) & (column > 0)))
+        if len(wrong):
+            message = f"link {wrong[0]} has {name} = {column[wrong[0]]}; it must be positive"
+            raise SimulationError(message)
+    wrong = np.flatnonzero(roads.jam_vpm * roads.free_speed_mps <= roads.capacity_vps)
+    if len(wrong):
+        message = f"link {wrong[0]} has a jam density below its density at capacity"
+        raise SimulationError(message)
+
+
+def _ring_starts(steps: Floats) -> Ints:
+    """Return where each link's ring starts: it holds the counts of `steps` and now."""
+    return np.concatenate([[0], np.cumsum(np.ceil(steps) + 1)]).astype(np.int64)
+
+
+def _spread(history: Floats, starts: Ints, steps: Floats, now: Floats, rise: Floats) -> None:
+    """Write the past of cumulative counts that rose evenly by `rise` in `steps` up to `now`."""
+    sizes = np.diff(starts)
+    link = np.repeat(np.arange(len(steps)), sizes)
+    back = np.arange(len(history)) - starts[link]
+    history[starts[link] + (-back) % sizes[link]] = now[link] - rise[link] * back / steps[link]

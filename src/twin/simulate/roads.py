@@ -1,0 +1,124 @@
+"""The roads and turns of a map as the kernels see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.columns import Floats, Ints
+from twin.network.model import SingleMap
+
+JAM_VPM_LANE = 0.15  # vehicles per metre and lane in a jam
+LEAST_CAPACITY_VPS = 0.01
+LEAST_LENGTH_M = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Roads:
+    """Links with triangular diagrams; columns of shape (links,), float64 but the node rows.
+
+    length_m, free_speed_mps, capacity_vps, jam_vpm are of all lanes together.
+    """
+
+    from_node: Ints
+    to_node: Ints
+    length_m: Floats
+    free_speed_mps: Floats
+    capacity_vps: Floats
+    jam_vpm: Floats
+    nodes: int
+
+    def __len__(self) -> int:
+        return len(self.length_m)
+
+    @property
+    def free_s(self) -> Floats:
+        """Return the free travel time of every link."""
+        return self.length_m / self.free_speed_mps
+
+    @property
+    def wave_mps(self) -> Floats:
+        """Return the speed of backward waves on every link."""
+        return self.capacity_vps / (self.jam_vpm - self.capacity_vps / self.free_speed_mps)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of every approach: links first, then one approach for every origin.
+
+    start        (approaches + 1,) int64, CSR
+    approach, link   (turns,) int64: where a turn comes from, and the link that it leads to
+    seconds      (turns,) float64: time lost in the turn
+    share        (turns,) float64: usual share of the approach's vehicles, NaN where unknown
+    movement     (turns,) int64: row in the map's movements, -1 without one
+    origin_node  (origins,) int64
+    """
+
+    start: Ints
+    approach: Ints
+    link: Ints
+    seconds: Floats
+    share: Floats
+    movement: Ints
+    origin_node: Ints
+
+
+def roads_of(network: SingleMap) -> Roads:
+    """Read the links of a map; a diagram needs jam_vpm >= 2 capacity / free speed."""
+    links = network.links
+    free = np.array([max(link.free_speed_mps, 0.5) for link in links], np.float64)
+    capacity = np.array([max(link.capacity_vps, LEAST_CAPACITY_VPS) for link in links], np.float64)
+    lanes = np.array([max(link.lanes, 1) for link in links], np.float64)
+    return Roads(
+        from_node=np.array([network.node_rows[link.from_node] for link in links], np.int64),
+        to_node=np.array([network.node_rows[link.to_node] for link in links], np.int64),
+        length_m=np.array([max(link.length_m, LEAST_LENGTH_M) for link in links], np.float64),
+        free_speed_mps=free,
+        capacity_vps=capacity,
+        # A wave faster than the vehicles has no meaning on a triangular diagram.
+        jam_vpm=np.maximum(JAM_VPM_LANE * lanes, 2.0 * capacity / free),
+        nodes=len(network.nodes),
+    )
+
+
+def turns_of(network: SingleMap, origin_node: Ints) -> Turns:
+    """Read the permitted turns; where a node lists no movements, all but U-turns are."""
+    rows: list[list[tuple[int, float, float, int]]] = [[] for _ in network.links]
+    listed = set()
+    for row, movement in enumerate(network.movements):
+        listed.add(movement.node)
+        share = float("nan") if movement.share is None else movement.share
+        onward = network.link_rows[movement.to_link]
+        entry = (onward, movement.penalty_s, share, row)
+        rows[network.link_rows[movement.from_link]].append(entry)
+    leaving: dict[str, list[int]] = {}
+    for link_row, link in enumerate(network.links):
+        leaving.setdefault(link.from_node, []).append(link_row)
+    for link_row, link in enumerate(network.links):
+        if link.to_node not in listed:
+            rows[link_row] = [
+                (onward, 0.0, float("nan"), -1)
+                for onward in leaving.get(link.to_node, [])
+                if network.links[onward].to_node != link.from_node
+            ]
+    for node in origin_node.tolist():
+        onward_rows = leaving.get(network.nodes[node].id, [])
+        rows.append([(onward, 0.0, float("nan"), -1) for onward in onward_rows])
+    return _turn_columns(rows, origin_node)
+
+
+def _turn_columns(rows: list[list[tuple[int, float, float, int]]], origin_node: Ints) -> Turns:
+    """Turn lists by approach into columns; of a turn listed twice the first counts."""
+    unique = [list({entry[0]: entry for entry in reversed(row)}.values())[::-1] for row in rows]
+    flat = [entry for row in unique for entry in row]
+    counts = np.array([len(row) for row in unique], np.int64)
+    return Turns(
+        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        approach=np.repeat(np.arange(len(rows), dtype=np.int64), counts),
+        link=np.array([entry[0] for entry in flat], np.int64),
+        seconds=np.array([entry[1] for entry in flat], np.float64),
+        share=np.array([entry[2] for entry in flat], np.float64),
+        movement=np.array([entry[3] for entry in flat], np.int64),
+        origin_node=origin_node.astype(np.int64),
+    )
