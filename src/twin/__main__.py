@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from twin import __version__
+from twin.commands.database import database
 from twin.commands.deadletters import deadletters
 from twin.commands.demo import demo
 from twin.commands.keys import keys
@@ -32,12 +33,13 @@ app.command()(replay)
 app.command()(simulate)
 app.add_typer(maps, name="map")
 app.add_typer(deadletters, name="deadletters")
+app.add_typer(database, name="database")
 app.add_typer(keys, name="keys")
 app.command()(settings)
 app.command()(warm)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - the signature that typer calls
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"twin {__version__}")
         raise typer.Exit

@@ -42,14 +42,19 @@ class Database:
         self.known_days: set[int] = set()  # days of `observation` known to exist (`days.py`)
 
     @classmethod
+    def at(cls, url: str) -> Self:
+        """Know where the database is without connecting: the first use does, and may fail."""
+        parsed = _parsed(url)
+        return cls(parsed, _engine(parsed))
+
+    @classmethod
     async def open(cls, url: str) -> Self:
         """Connect to `sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST:PORT/NAME`.
 
         Raises BackendError when the server or the file cannot be reached, SettingsError when the
         text names neither.
         """
-        parsed = _parsed(url)
-        database = cls(parsed, _engine(parsed))
+        database = cls.at(url)
         try:
             async with database.read() as connection:
                 await connection.exec_driver_sql("SELECT 1")
@@ -81,6 +86,17 @@ class Database:
         """Bring the schema to the version that this program needs."""
         async with self.write() as connection:
             await asyncio.wait_for(connection.run_sync(schema.upgrade), _MIGRATE_S)
+
+    async def prepare(self) -> None:
+        """Make the tables of an empty database; refuse one with another schema version.
+
+        Raises SettingsError as `check_version` does.
+        """
+        async with self.read() as connection:
+            empty = await connection.run_sync(schema.current) is None
+        if empty:
+            await self.migrate()
+        await self.check_version()
 
     async def check_version(self) -> None:
         """Raise SettingsError, in one line, when the schema has another version than needed."""

@@ -1,0 +1,37 @@
+"""`twin serve`: the service, with the settings of the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import typer
+
+from twin.app import Service
+from twin.commands.console import ERR, plain_errors
+from twin.commands.logs import start_logging
+from twin.commands.warm import warm_kernels
+from twin.settings import Settings, read_settings
+
+
+def serve() -> None:
+    """Run the service until Ctrl-C, with the TWIN_* settings of the environment.
+
+    `twin settings --explain` lists them. While the broker or the database is away the service
+    stays up, says so at /health/ready, and tries again.
+    """
+    with plain_errors():
+        settings = read_settings(os.environ)
+        start_logging(settings.log_level)
+        warm_kernels()
+        code = asyncio.run(_serve(settings))
+    raise typer.Exit(code)
+
+
+async def _serve(settings: Settings) -> int:
+    service = Service(settings)
+
+    async def tell(started: Service) -> None:
+        ERR.print(f"twin serves {started.network.name or 'the map'} at {started.url}")
+
+    return await service.run([tell])
