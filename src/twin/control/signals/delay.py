@@ -79,15 +79,9 @@ def best_greens(layout: JunctionLayout, demand_vps: Floats, plan: SignalPlan) ->
             for moves in layout.stage_moves
         ]
     ) * (now_s > 0)
-    spare_s = float(now_s.sum())
-    if load.sum() <= 0 or spare_s <= least_s.sum():
+    spare_s = float(now_s.sum() - least_s.sum())
+    if load.sum() <= 0 or spare_s <= 0:
         return now_s
-    greens = np.maximum(least_s, spare_s * load / load.sum())
-    for _ in range(len(greens)):  # what a minimum green took is given back by the others
-        free = greens > least_s
-        excess_s = float(greens.sum()) - spare_s
-        if excess_s <= 1e-9 or not free.any():
-            break
-        above = np.where(free, greens - least_s, 0.0)
-        greens = np.maximum(least_s, greens - excess_s * above / above.sum())
+    wanted_s = np.maximum(now_s.sum() * load / load.sum() - least_s, 0.0)
+    greens: Floats = least_s + spare_s * wanted_s / wanted_s.sum()
     return greens
