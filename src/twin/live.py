@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 
 from twin.clock import us_from_datetime
 from twin.columns import PassageFact, ReadingBatch
+from twin.control.access.decide import AccessControl
+from twin.control.access.rules import AccessRules
+from twin.control.decision import DecisionBook
+from twin.control.signals.controller import SignalControl
 from twin.events import (
     Acknowledgement,
+    Act,
     Authorisation,
     DecisionEvent,
     Incident,
@@ -51,7 +56,7 @@ class Live:
         self,
         network: SingleMap,
         *,
-        rules: object,
+        rules: AccessRules | None,
         automatic: frozenset[str],
         lease_s: float,
         timezone: str,
@@ -62,13 +67,28 @@ class Live:
         automatic   junctions that need no person's approval
         lease_s     how long the street obeys one signal request
         timezone    IANA name of the city's time zone, for the usual day
+
+        Raises InputError naming the gates of the rules that the map does not have.
         """
         self.network = network
         self._perception = Perception(network, timezone=timezone)
         self._incidents = Incidents(network)
         self._statuses: dict[str, SignalStatus] = {}
+        self._book = DecisionBook()
+        self._signals = SignalControl(network, automatic=automatic, lease_s=lease_s)
+        self._access = AccessControl(network, rules)
         self._forecast: Forecast | None = None
         self._sequence = 0
+
+    @property
+    def book(self) -> DecisionBook:
+        """The open decisions, and why acts on them were refused."""
+        return self._book
+
+    @property
+    def signals(self) -> SignalControl:
+        """Signal control: what it refused to send, and which junctions it never touches."""
+        return self._signals
 
     @property
     def forecast(self) -> Forecast | None:
@@ -77,18 +97,36 @@ class Live:
 
     def observe(self, batch: LiveBatch) -> tuple[DecisionEvent, ...]:
         """Take in what arrived and return the versions of decisions that follow at once."""
+        now_us = batch.now_us
         self._perception.observe(batch.readings)
         self._incidents.observe(batch.incidents)
-        for act in batch.acts:
-            self._incidents.apply(act)
         self._observe_statuses(batch.statuses)
-        return ()
+        self.learn(batch.authorisations)
+        made: list[DecisionEvent] = []
+        for answer in batch.acknowledgements:
+            made.extend(self._book.apply_acknowledgement(answer, now_us))
+        for act in batch.acts:
+            if act.act is Act.CLEAR_INCIDENT:
+                self._incidents.apply(act)
+            else:
+                made.extend(self._book.apply_act(act, now_us))
+        for fact in batch.passages:
+            made.extend(self._booked(self._access.decide(fact, now_us)))
+        return tuple(made)
 
     def decide(self, now_us: int, *, offsets: Mapping[str, int]) -> tuple[DecisionEvent, ...]:
         """Return the versions of decisions that this beat makes."""
         self._incidents.forget(now_us)
-        del offsets
-        return ()
+        made = self._book.expire(now_us)
+        asked = self._signals.decide(
+            now_us,
+            self.link_state(now_us),
+            forecast=self._forecast,
+            book=self._book,
+            map_version=self.network.version,
+            offsets=offsets,
+        )
+        return made + self._booked(asked)
 
     def picture(self, now_us: int) -> Picture:
         """Return everything that is shown, immutable, under the next sequence number."""
@@ -102,7 +140,7 @@ class Live:
             forecast=self._forecast,
             signals=tuple(self._statuses[name] for name in sorted(self._statuses)),
             incidents=self._incidents.active(now_us),
-            decisions=(),
+            decisions=self._book.open(),
         )
 
     def link_state(self, now_us: int) -> LinkState:
@@ -121,7 +159,10 @@ class Live:
         return True
 
     def state_bytes(self) -> bytes:
-        """Return everything that a restart needs, besides decisions and authorisations."""
+        """Return everything that a restart needs, besides decisions and authorisations.
+
+        Equal states give equal bytes; those two are given back by `restore_decisions` and `learn`.
+        """
         return snapshot.encode(
             self.network.version,
             self._perception.state(),
@@ -138,9 +179,24 @@ class Live:
         self._statuses = {}
         self._observe_statuses(saved.statuses)
 
+    def restore_decisions(self, events: Iterable[DecisionEvent]) -> None:
+        """Take the newest stored versions of decisions back in, in any order."""
+        self._book.restore(events)
+
+    def learn(self, authorisations: Iterable[Authorisation]) -> None:
+        """Take rights to enter zones in; of one right the newest version counts."""
+        for authorisation in authorisations:
+            self._access.learn(authorisation)
+
     def state_hash(self) -> str:
         """Return 32 hex digits over what the readings made; no clock and no beat is in it."""
         return self._perception.hash()
+
+    def _booked(self, events: tuple[DecisionEvent, ...]) -> tuple[DecisionEvent, ...]:
+        """Write fresh versions into the book and return them."""
+        for event in events:
+            self._book.add(event)
+        return events
 
     def _observe_statuses(self, statuses: Iterable[SignalStatus]) -> None:
         """Keep the newest status of each junction of the map."""
@@ -150,3 +206,4 @@ class Live:
                 continue
             if known is None or us_from_datetime(known.time) <= us_from_datetime(status.time):
                 self._statuses[status.junction] = status
+                self._signals.observe_status(status)

@@ -219,7 +219,8 @@ def test_conservation_on_a_random_network() -> None:
     weight = rng.uniform(0.1, 1, len(table.link))
     total = np.bincount(table.approach, weights=weight, minlength=links + 1) * 1.1
     share = weight / total[table.approach]
-    ended = 1 - np.bincount(table.approach, weights=share, minlength=links + 1)
+    ended = np.ones(links + 1)
+    np.subtract.at(ended, table.approach, share)
     run = LinkTransmission(road, table, step_s=5.0, density_vpm=rng.uniform(0, 0.3, links))
     start = run.totals().inside
     run.share_turns(share, ended).demand(np.array([1.5]))

@@ -188,7 +188,7 @@ class LinkTransmission:
             minlength=len(self.roads) + origins,
         )
         capacity = np.concatenate([self.roads.capacity_vps, after[len(self.roads) :]])
-        return np.maximum(capacity, 1e-6)
+        return np.asarray(np.maximum(capacity, 1e-6), np.float64)
 
     def _wire(self, priority_vps: Floats) -> Wires:
         roads, turns = self.roads, self.turns

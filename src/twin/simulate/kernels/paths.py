@@ -75,7 +75,7 @@ def load_trips(
     turn_start, turn_link, turn_from   turns by approach: links first, then one per origin, read
     end_start, end_link     CSR by node of the links that end there, read
     pair_start, pair_node, pair_trips  CSR by origin of destinations and trips, read
-    turn_trips (turns,), end_trips (links,)   written into: trips through a turn, ending after a link
+    turn_trips (turns,), end_trips (links,)   added to: trips through a turn, trips ending
     pair_s     (pairs,) written in full: travel time, inf where no path leads
     """
     links = len(link_s)
