@@ -85,7 +85,7 @@ def _wish(link: str) -> Floats:
 
 def queue_up(network: SingleMap, rng: np.random.Generator) -> ApproachDay:
     """Run a day of arrivals and departures at every signal approach."""
-    links = [
+    links: list[str] = [
         link.id
         for link in network.links
         if link.to_node in network.junction_rows and link.link_class is not LinkClass.MOTORWAY

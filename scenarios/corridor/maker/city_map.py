@@ -82,9 +82,8 @@ def _streets(draft: Draft) -> None:
     for name, u in rounds:
         zone = {"R1": "Ronda Oeste", "R4": "Ronda Este"}.get(name, "")
         draft.node(name, at(u, -960.0 + 0.02 * u), zone=zone)
-    for number in (1, 2, 3):
-        ends = (f"R{number}", f"R{number + 1}")
-        draft.street(f"RON{number}", ends, COLLECTOR, title="Ronda Sur")
+    for a, b in itertools.pairwise(("1", "2", "3", "4")):
+        draft.street(f"RON{a}", (f"R{a}", f"R{b}"), COLLECTOR, title="Ronda Sur")
     draft.street("OLM", ("R1", "S1"), COLLECTOR, title="Calle de los Olmos")
     draft.street("EST", ("R4", "S4"), COLLECTOR, title="Calle de la Estación")
 
@@ -142,7 +141,7 @@ def draw_city(draft: Draft) -> None:
 
 
 def gates(draft: Draft) -> tuple[Gate, ...]:
-    """Make the four gates of the old town: G1 and G3 inbound, G2 and G4 outbound; G3 has a barrier."""
+    """Make the gates of the old town: G1, G3 inbound, G2, G4 outbound; G3 has a barrier."""
     made = []
     for name in _PORTALS:
         link, inbound = f"PORTAL-{name}", name in {"G1", "G3"}

@@ -70,7 +70,11 @@ class RoadDay:
 
 def cut(links: list[Link], ramps: list[Link]) -> Road:
     """Cut the links of a carriageway into cells that a free vehicle needs one step to pass."""
-    link, cell_m, lanes, speed, capacity = [], [], [], [], []
+    link: list[int] = []
+    cell_m: list[float] = []
+    lanes: list[float] = []
+    speed: list[float] = []
+    capacity: list[float] = []
     first: dict[str, int] = {}
     for row, one in enumerate(links):
         count = int(one.length_m / (one.free_speed_mps * STEP_S))
@@ -80,8 +84,7 @@ def cut(links: list[Link], ramps: list[Link]) -> Road:
         lanes += [float(one.lanes)] * count
         speed += [one.free_speed_mps] * count
         capacity += [one.capacity_vps] * count
-    arrays = (np.array(values) for values in (cell_m, lanes, speed, capacity))
-    road = Road(link, links, *arrays)
+    road = Road(link, links, np.array(cell_m), np.array(lanes), np.array(speed), np.array(capacity))
     for ramp in ramps:
         if ramp.to_node in first:
             road.on_ramps[first[ramp.to_node]] = ramp.id

@@ -85,7 +85,7 @@ def drive_both(draft: Draft, rng: np.random.Generator) -> Motorway:
     roads, days = {}, {}
     for letter in ("N", "S"):
         road = road_of(draft, letter)
-        closures = ()
+        closures: tuple[Closure, ...] = ()
         if letter == "S":
             cell = road.cell_at(CRASH_LINK, 250.0)
             closures = (Closure(cell, CRASH_MIN[0], CRASH_MIN[1], CRASH_SHARE),)
