@@ -74,6 +74,10 @@ class EventStage:
             place: Watermark(self._lateness_us, time_us) for place, time_us in watermarks.items()
         }
 
+    def watermarks(self) -> dict[Place, int]:
+        """Return how far event time has come; `resume` goes back to it."""
+        return {place: watermark.time_us for place, watermark in self._watermarks.items()}
+
     async def judge(self, topic: Topic, records: Records) -> JudgedEvents:
         """Give every record its verdict. Raises BackendError, nothing changed, without history."""
         if not len(records):

@@ -1,0 +1,64 @@
+"""The forecast's own clock: once a cycle, in a worker thread, swapped in whole or dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from twin.forecast.result import Forecast
+from twin.ingest.order import NEVER_US
+from twin.live import Live
+from twin.offload import Offload
+
+
+class Swap(NamedTuple):
+    """What one tick did: the id of the forecast taken in, or of the one that came too late."""
+
+    taken: str = ""
+    dropped: str = ""
+
+
+class ForecastCycle:
+    """Starts a forecast when one is due and none is running; never queues a second."""
+
+    def __init__(
+        self, live: Live, offload: Offload, *, make: Callable[[Any], Forecast], every_us: int
+    ) -> None:
+        """Make a forecast with the pure function `make` every `every_us` of service time."""
+        self._live = live
+        self._offload = offload
+        self._make = make
+        self._every_us = every_us
+        self._due_us = NEVER_US
+        self._running: asyncio.Task[Forecast] | None = None
+        self.made = 0
+        self.dropped = 0
+
+    def take(self, now_us: int) -> Swap:
+        """Hand a finished forecast to the live state. Raises what the forecast raised."""
+        if self._running is None or not self._running.done():
+            return Swap()
+        forecast, self._running = self._running.result(), None
+        if self._live.take_forecast(forecast, now_us):
+            self.made += 1
+            return Swap(taken=forecast.id)
+        self.dropped += 1
+        return Swap(dropped=forecast.id)
+
+    def start(self, now_us: int) -> None:
+        """Begin the next forecast if it is due, on a copy of the state of this moment."""
+        if self._running is not None or now_us < self._due_us:
+            return
+        self._due_us = now_us + self._every_us
+        frozen = self._live.forecast_input(now_us)
+        self._running = asyncio.create_task(
+            self._offload.run(self._make, frozen), name="live forecast"
+        )
+
+    async def close(self) -> None:
+        """Forget the forecast that is being made."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None

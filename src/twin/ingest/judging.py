@@ -1,0 +1,147 @@
+"""One fetch, judged whole: what the live state observes, and what one commit writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twin.columns import Ints, ReadingBatch
+from twin.errors import BackendError
+from twin.events import Topic
+from twin.ingest.check import Checker
+from twin.ingest.happenings import EventStage, JudgedEvents
+from twin.ingest.readings import JudgedReadings, ReadingStage
+from twin.ingest.topics import Topics
+from twin.live import LiveBatch
+from twin.log.contract import Place, Records
+from twin.seal import KeyRing
+from twin.store.database import Database
+from twin.store.keys import known_events
+from twin.store.observations import known_keys
+from twin.store.records import DeadLetter, EventKey, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFetch:
+    """Everything that follows from one fetch before the live state has seen it."""
+
+    live: LiveBatch
+    readings: JudgedReadings
+    events: Mapping[Topic, JudgedEvents]
+
+    @property
+    def dead_letters(self) -> list[DeadLetter]:
+        """What was refused, readings first."""
+        return [
+            *self.readings.dead_letters,
+            *(letter for judged in self.events.values() for letter in judged.dead_letters),
+        ]
+
+    @property
+    def tallies(self) -> list[Tally]:
+        """What was counted."""
+        return [
+            *self.readings.tallies,
+            *(tally for judged in self.events.values() for tally in judged.tallies),
+        ]
+
+    @property
+    def event_keys(self) -> list[EventKey]:
+        """Keys of what was accepted."""
+        return [key for judged in self.events.values() for key in judged.keys]
+
+    @property
+    def watermarks(self) -> dict[Place, int]:
+        """How far event time has come where records came."""
+        found = dict(self.readings.watermarks)
+        for judged in self.events.values():
+            found.update(judged.watermarks)
+        return found
+
+    def kept(self, topic: Topic) -> list[Any]:
+        """Return what history keeps of a topic: applied and late."""
+        judged = self.events.get(topic, JudgedEvents())
+        return [*judged.applied, *judged.late]
+
+
+class Judge:
+    """The stages of one worker, asking one database."""
+
+    def __init__(
+        self,
+        *,
+        topics: Topics,
+        database: Database,
+        checker: Checker,
+        keys: KeyRing,
+        lateness_reading_us: int,
+        lateness_passage_us: int,
+    ) -> None:
+        """Start as if nothing had ever arrived; `resume` says otherwise."""
+        self._topics = topics
+        self._database = database
+        self._sensor_ids = [str(sensor.id) for sensor in checker.network.sensors]
+        self._readings = ReadingStage(
+            checker, lateness_us=lateness_reading_us, lookup=self._known_readings
+        )
+        self._events = EventStage(
+            checker, keys=keys, lateness_us=lateness_passage_us, known=self._known_events
+        )
+
+    def resume(self, watermarks: Mapping[Place, int], newest_us: Ints) -> None:
+        """Go on from what was stored."""
+        name = self._topics.name(Topic.READING)
+        of_readings = {place: us for place, us in watermarks.items() if place.topic == name}
+        self._readings.resume(of_readings, newest_us)
+        self._events.resume(
+            {place: us for place, us in watermarks.items() if place not in of_readings}
+        )
+
+    async def judge(self, fetched: Sequence[Records]) -> JudgedFetch:
+        """Judge every record. The caller repeats the whole call after a BackendError."""
+        by_topic: dict[Topic, list[Records]] = {}
+        for records in fetched:
+            by_topic.setdefault(self._topics.topic(records.place.topic), []).append(records)
+        before = self._events.watermarks()
+        events: dict[Topic, JudgedEvents]
+        try:
+            events = {
+                topic: await self._events.judge(topic, records[0])
+                for topic, records in by_topic.items()
+                if topic is not Topic.READING
+            }
+            readings = await self._readings.judge(by_topic.get(Topic.READING, []))
+        except BackendError:
+            self._events.resume(before)  # the same records come again: as if never seen
+            raise
+        return JudgedFetch(_live_batch(fetched, readings, events), readings, events)
+
+    async def _known_readings(self, batch: ReadingBatch) -> tuple[Any, Ints]:
+        return await known_keys(self._database, self._sensor_ids, batch)
+
+    async def _known_events(self, topic: str, keys: Sequence[str]) -> dict[str, int]:
+        return await known_events(self._database, topic, keys)
+
+
+def _live_batch(
+    fetched: Sequence[Records], readings: JudgedReadings, events: Mapping[Topic, JudgedEvents]
+) -> LiveBatch:
+    def applied(topic: Topic) -> tuple[Any, ...]:
+        return tuple(events[topic].applied) if topic in events else ()
+
+    return LiveBatch(
+        now_us=newest_arrival_us(fetched),
+        readings=readings.applied,
+        passages=applied(Topic.ANPR_READ),
+        incidents=applied(Topic.INCIDENT),
+        statuses=applied(Topic.STATUS),
+        acknowledgements=applied(Topic.ACKNOWLEDGEMENT),
+        acts=applied(Topic.ACT),
+        authorisations=applied(Topic.AUTHORISATION),
+    )
+
+
+def newest_arrival_us(fetched: Sequence[Records]) -> int:
+    """Return when the newest record of a fetch arrived; 0 for none."""
+    return max((int(records.arrival_us.max()) for records in fetched if len(records)), default=0)

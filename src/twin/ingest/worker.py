@@ -1,0 +1,354 @@
+"""The one owner of the live state: takes records in, commits what they change, keeps the beat.
+
+Two things happen in one loop, never at once. A fetch: judge, observe, commit. A tick: take a
+finished forecast, decide, commit, publish the picture. A commit that fails is tried again until
+it is stored, so memory and database never drift apart; a worker that was replaced (FencedError)
+stops. Everything else that goes wrong propagates: the supervisor ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from twin.clock import Clock, datetime_from_us
+from twin.errors import BackendError
+from twin.events import DecisionEvent, Tick, Topic
+from twin.ingest.check import Checker
+from twin.ingest.forecasting import ForecastCycle
+from twin.ingest.health import Vitals, WorkerHealth
+from twin.ingest.judging import Judge, newest_arrival_us
+from twin.ingest.order import NEVER_US
+from twin.ingest.patience import Patience
+from twin.ingest.policy import WorkerPolicy
+from twin.ingest.recovery import Recovery, Start
+from twin.ingest.relay import Relay
+from twin.ingest.topics import Topics
+from twin.live import Live
+from twin.log.contract import Log, LogReader, Place, Records
+from twin.network.model import SingleMap
+from twin.offload import Offload
+from twin.picture import Picture
+from twin.seal import KeyRing
+from twin.store.commit import write_commit
+from twin.store.database import Database
+from twin.store.records import Commit, MinutePicture, Outgoing, Snapshot
+from twin.units import SECOND_US
+
+_LOG: Final = logging.getLogger(__name__)
+_ENCODER: Final = msgspec.json.Encoder()
+_FETCH_S: Final = 0.5
+"""Longest wait for records, wall time: a stop is noticed within it."""
+_LAG_EVERY_S: Final = 2.0
+_STOP_S: Final = 10.0
+_MINUTE_US: Final = 60 * SECOND_US
+
+
+class Worker:
+    """Consumes the incoming topics into one `Live`. Use `run`, or `run_until` in a replay."""
+
+    def __init__(
+        self,
+        *,
+        network: SingleMap,
+        live: Live,
+        log: Log,
+        database: Database,
+        clock: Clock,
+        policy: WorkerPolicy,
+        keys: KeyRing,
+        on_picture: Callable[[Picture], None],
+        on_decisions: Callable[[Sequence[DecisionEvent]], None],
+    ) -> None:
+        """Own `live` from here on. The callbacks are called on the loop, after the commit."""
+        self._live = live
+        self._log = log
+        self._database = database
+        self._clock = clock
+        self._policy = policy
+        self._on_picture = on_picture
+        self._on_decisions = on_decisions
+        self._topics = Topics(network, policy.topic_prefix)
+        checker = Checker(network, policy.future_us / SECOND_US)
+        self._judge = Judge(
+            topics=self._topics,
+            database=database,
+            checker=checker,
+            keys=keys,
+            lateness_reading_us=policy.lateness_reading_us,
+            lateness_passage_us=policy.lateness_passage_us,
+        )
+        self._recovery = Recovery(
+            live=live,
+            judge=self._judge,
+            checker=checker,
+            topics=self._topics,
+            log=log,
+            database=database,
+        )
+        self.relay = Relay(log=log, database=database)
+        self._offload = Offload()
+        self._forecasts: ForecastCycle | None = None
+        self._patience = Patience("worker", policy.first_pause_s)
+        self._fetching = Patience("fetch", policy.first_pause_s, stopping=self._patience.stopping)
+        self._vitals = Vitals()
+        self._reader: LogReader | None = None
+        self._positions: dict[Place, int] = {}
+        self._epochs: dict[Place, int] = {}
+        self._snapshot_due_us = NEVER_US
+        self._minute_us = NEVER_US
+        self._tick_due_us = NEVER_US
+        self._lag_asked_s = -_LAG_EVERY_S
+
+    async def run(self) -> None:
+        """Work until `stop` or a cancellation; then finish the batch, commit and publish.
+
+        Starts the relay too. Raises FencedError when another worker took over, and whatever a
+        tick or a batch could not handle.
+        """
+        work = asyncio.create_task(self._work(), name="ingest worker")
+        relay = asyncio.create_task(self.relay.run(), name="ingest relay")
+        try:
+            done, _ = await asyncio.wait({work, relay}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            self._patience.stopping.set()
+            self.relay.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await asyncio.gather(work, relay, return_exceptions=True)
+            for task in (work, relay):
+                task.cancel()
+            await self.close()
+
+    def stop(self) -> None:
+        """Ask `run` to finish its batch, publish what was committed, and return."""
+        self._patience.stopping.set()
+
+    async def run_until(
+        self, ends: Mapping[Place, int], *, on_batch: Callable[[int], None] | None = None
+    ) -> None:
+        """Work through the log until the given offsets; ticks happen only as the clock is moved.
+
+        `on_batch` is called with the newest arrival time of every batch before the tick that may
+        follow: a replay moves its clock there. May be called again to go on.
+        """
+        if self._reader is None:
+            await self.start()
+        while any(self._positions.get(place, 0) < end for place, end in ends.items()):
+            fetched = await self._fetch(_FETCH_S)
+            if not fetched:
+                continue
+            await self._take(fetched)
+            if on_batch is not None and (arrival_us := newest_arrival_us(fetched)):
+                on_batch(arrival_us)
+            await self._tick_if_due()
+
+    async def start(self) -> None:
+        """Take the partitions over and restore the state; waits for servers that are away."""
+        start: Start = await self._patience.until_done(
+            lambda: self._recovery.run(self._policy.owner)
+        )
+        self._positions, self._epochs = start.positions, start.epochs
+        self._live.restore_decisions(start.decisions)
+        if start.snapshot_us is not None:
+            self._snapshot_due_us = start.snapshot_us + self._policy.snapshot_us
+        self._reader = await self._patience.until_done(lambda: self._log.reader(self._positions))
+        if self._policy.forecasts:
+            from twin.forecast.first import make_forecast  # brings numba: only where it is used
+
+            self._forecasts = ForecastCycle(
+                self._live,
+                self._offload,
+                make=make_forecast,
+                every_us=self._policy.forecast_us,
+            )
+        self._vitals.state = "running"
+        _LOG.info("worker_started", extra={"partitions": len(self._positions)})
+
+    async def close(self) -> None:
+        """Release what the worker opened; the log and the database stay open."""
+        self._vitals.state = "stopped"
+        if self._forecasts is not None:
+            await self._forecasts.close()
+        if self._reader is not None:
+            await self._reader.close()
+        self._offload.close()
+
+    def health(self) -> WorkerHealth:
+        """Say how the worker is at this moment."""
+        vitals, cycle = self._vitals, self._forecasts
+        problems = (self._patience.problem, self._fetching.problem, self.relay.patience.problem)
+        return WorkerHealth(
+            state=vitals.state,
+            positions={str(place): offset for place, offset in self._positions.items()},
+            lag={str(place): count for place, count in vitals.lag.items()},
+            last_commit_us=vitals.last_commit_us,
+            last_tick_us=vitals.last_tick_us,
+            problem=next((problem for problem in problems if problem is not None), None),
+            lost={str(place): count for place, count in vitals.lost.items()},
+            records=vitals.records,
+            commits=vitals.commits,
+            forecasts=cycle.made if cycle is not None else 0,
+            forecasts_dropped=cycle.dropped if cycle is not None else 0,
+            published=self.relay.published,
+        )
+
+    async def _work(self) -> None:
+        await self.start()
+        while not self._patience.stopping.is_set():
+            await self._tick_if_due()
+            left_s = (self._tick_due_us - self._clock.now_us()) / SECOND_US
+            wait_s = self._clock.wall_seconds(max(left_s, 0.0))
+            fetched = await self._fetch(min(max(wait_s, 0.001), _FETCH_S))
+            if fetched:
+                await self._take(fetched)
+
+    async def _fetch(self, timeout_s: float) -> list[Records]:
+        """Fetch once; while the log is away, rest at most until the next tick and give nothing."""
+        assert self._reader is not None
+        try:
+            fetched = await self._reader.fetch(
+                max_records=self._policy.max_records, timeout_s=timeout_s
+            )
+        except BackendError as error:
+            self._fetching.failed(error)
+            await self._fetching.rest(at_most_s=timeout_s)
+            return []
+        self._fetching.went_well()
+        return fetched
+
+    async def _take(self, fetched: Sequence[Records]) -> None:
+        """Judge, observe and commit one fetch."""
+        self._count_lost(fetched)
+        judged = await self._patience.until_done(lambda: self._judge.judge(fetched))
+        decided = self._live.observe(judged.live)
+        moved = {records.place: records.next_offset for records in fetched}
+        now_us = judged.live.now_us
+        await self._store(
+            Commit(
+                epochs={place: self._epochs[place] for place in moved},
+                positions=moved,
+                watermarks=judged.watermarks,
+                event_keys=judged.event_keys,
+                observations=judged.readings.observations,
+                passages=judged.kept(Topic.ANPR_READ),
+                authorisations=judged.kept(Topic.AUTHORISATION),
+                decisions=decided,
+                dead_letters=judged.dead_letters,
+                tallies=judged.tallies,
+                outgoing=self._decision_records(decided, now_us),
+                snapshot=self._snapshot(now_us),
+            ),
+            now_us,
+        )
+        self._positions.update(moved)
+        self._vitals.records += sum(len(records) for records in fetched)
+        if decided:
+            self._on_decisions(decided)
+
+    async def _tick_if_due(self) -> None:
+        now_us = self._clock.now_us()
+        if now_us >= self._tick_due_us:
+            self._tick_due_us = now_us + self._policy.tick_us
+            await self._tick(now_us)
+
+    async def _tick(self, now_us: int) -> None:
+        """One beat: forecast in, decide, commit, publish the picture, forecast out."""
+        offsets = {str(place): offset for place, offset in sorted(self._positions.items())}
+        taken = dropped = ""
+        if self._forecasts is not None:
+            taken, dropped = self._forecasts.take(now_us)
+        decided = self._live.decide(now_us, offsets=offsets)
+        picture = self._live.picture(now_us)
+        beat = Tick(
+            time=datetime_from_us(now_us),
+            offsets=offsets,
+            forecast=taken,
+            dropped=dropped,
+            map_version=picture.map_version,
+        )
+        outgoing = [
+            *self._decision_records(decided, now_us),
+            Outgoing(self._topics.place(Topic.TICK), _ENCODER.encode(beat), now_us),
+        ]
+        await self._store(
+            Commit(
+                epochs=self._epochs,
+                decisions=decided,
+                outgoing=outgoing,
+                minute=self._minute(picture),
+            ),
+            now_us,
+        )
+        self._vitals.last_tick_us = now_us
+        self._on_picture(picture)
+        if decided:
+            self._on_decisions(decided)
+        if self._forecasts is not None:
+            self._forecasts.start(now_us)
+        await self._ask_lag()
+
+    async def _store(self, commit: Commit, now_us: int) -> None:
+        await self._patience.until_done(lambda: write_commit(self._database, commit))
+        self._vitals.commits += 1
+        self._vitals.last_commit_us = now_us
+        if commit.outgoing:
+            self.relay.wake()
+
+    def _decision_records(self, decided: Sequence[DecisionEvent], now_us: int) -> list[Outgoing]:
+        place = self._topics.place(Topic.DECISION)
+        return [Outgoing(place, _ENCODER.encode(event), now_us) for event in decided]
+
+    def _snapshot(self, now_us: int) -> Snapshot | None:
+        if now_us < self._snapshot_due_us:
+            return None
+        self._snapshot_due_us = now_us + self._policy.snapshot_us
+        return Snapshot(
+            map_version=self._live.network.version,
+            time_us=now_us,
+            state_hash=self._live.state_hash(),
+            body=self._live.state_bytes(),
+        )
+
+    def _minute(self, picture: Picture) -> MinutePicture | None:
+        minute_us = picture.time_us - picture.time_us % _MINUTE_US
+        if not self._policy.minutes or minute_us == self._minute_us:
+            return None
+        self._minute_us = minute_us
+        links = picture.links
+        return MinutePicture(
+            time_us=minute_us,
+            map_version=picture.map_version,
+            speed_mps=links.speed_mps.astype(np.float32).tobytes(),
+            flow_vps=links.flow_vps.astype(np.float32).tobytes(),
+            density_vpm=links.density_vpm.astype(np.float32).tobytes(),
+            source=links.source.tobytes(),
+        )
+
+    def _count_lost(self, fetched: Sequence[Records]) -> None:
+        for records in fetched:
+            if records.skipped:
+                lost = self._vitals.lost
+                lost[records.place] = lost.get(records.place, 0) + records.skipped
+                _LOG.error(
+                    "lost_retention",
+                    extra={"place": str(records.place), "records": records.skipped},
+                )
+
+    async def _ask_lag(self) -> None:
+        """Ask the log how much waits, every other second of wall time."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s < self._lag_asked_s + _LAG_EVERY_S:
+            return
+        self._lag_asked_s = now_s
+        with suppress(BackendError):  # the next fetch will say it
+            ends = await self._log.end_offsets(list(self._positions))
+            self._vitals.lag = {place: end - self._positions[place] for place, end in ends.items()}
