@@ -1,0 +1,76 @@
+"""Alerts as server-sent events: decisions, events at gates, and the clock as a heartbeat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from twin.api.auth import Asking, House, Person
+from twin.api.clock import clock_view
+from twin.api.decision_text import decision_view, sees_vehicles
+from twin.api.gates import gate_event_view
+from twin.api.routes import Endpoint
+from twin.api.served import Served
+from twin.events import DecisionEvent, DecisionKind
+
+HEARTBEAT_S: Final = 5.0
+EVENT_STREAM: Final = "text/event-stream"
+
+
+async def alerts_stream(served: House, person: Asking) -> Response:
+    """Stream `decision`, `gate` and `clock` events; `missed` says to read the lists again."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamingResponse(_events(served, person), headers=headers, media_type=EVENT_STREAM)
+
+
+async def _events(served: Served, person: Person) -> AsyncIterator[bytes]:
+    yield _clock(served)
+    told = 0
+    with served.board.alerts() as slot:
+        while not served.closing.is_set():
+            taken = await slot.take(HEARTBEAT_S)
+            if slot.dropped > told:
+                yield _event("missed", msgspec.json.encode({"decisions": slot.dropped - told}))
+                told = slot.dropped
+            for event in taken:
+                shown = _shown(served, person, event)
+                if shown is not None:
+                    yield shown
+            if not taken:
+                yield _clock(served)
+
+
+def _shown(served: Served, person: Person, event: DecisionEvent) -> bytes | None:
+    if event.kind is DecisionKind.ACCESS:
+        if not sees_vehicles(person):
+            return None
+        return _event("gate", msgspec.json.encode(gate_event_view(event, served.network)))
+    view = decision_view(event, network=served.network, person=person, now_us=served.clock.now_us())
+    return _event("decision", msgspec.json.encode(view))
+
+
+def _clock(served: Served) -> bytes:
+    return _event("clock", msgspec.json.encode(clock_view(served)))
+
+
+def _event(name: str, data: bytes) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/alerts/stream",
+        handler=alerts_stream,
+        summary="Decisions and gate events as they happen (SSE)",
+        tag="decisions",
+        answer={
+            "type": "string",
+            "description": "server-sent events: decision, gate, clock, missed",
+        },
+        media=EVENT_STREAM,
+    ),
+)

@@ -1,0 +1,132 @@
+"""Numbers for Prometheus: what came in, how far behind, how old, who looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.responses import Response
+
+from twin.api.auth import House
+from twin.api.classes import SpeedClass, link_classes
+from twin.api.health import not_ready
+from twin.api.routes import Endpoint
+from twin.api.served import Served
+from twin.errors import BackendError
+from twin.store.accounting import totals
+from twin.store.records import Tally
+from twin.units import SECOND_US
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_VERDICTS: Final = ("received", "applied", "revised", "duplicate", "late", "rejected")
+
+
+class _Snapshot(Collector):
+    """The numbers of one scrape, read before it: collecting does no I/O."""
+
+    def __init__(self, metrics: Iterable[Metric]) -> None:
+        self._metrics = list(metrics)
+
+    def collect(self) -> Iterable[Metric]:
+        return self._metrics
+
+
+async def metrics(served: House) -> Response:
+    """Give the metrics in Prometheus' text format."""
+    reasons = await not_ready(served)
+    found: list[Metric] = [
+        _gauge("twin_ready", "1 when the service does its work", float(not reasons))
+    ]
+    try:
+        found += _events(await totals(served.database))
+    except BackendError:
+        found.append(_gauge("twin_database_up", "1 when the database answers", 0.0))
+    else:
+        found.append(_gauge("twin_database_up", "1 when the database answers", 1.0))
+    found += _live(served)
+    found += _worker(served)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Snapshot(found))
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _events(entries: Iterable[Tally]) -> list[Metric]:
+    events = CounterMetricFamily(
+        "twin_events",
+        "Events by verdict; revised is a part of applied",
+        labels=["source", "topic", "verdict"],
+    )
+    rejected = CounterMetricFamily(
+        "twin_events_rejected", "Rejected events by reason", labels=["source", "topic", "reason"]
+    )
+    for entry in entries:
+        for verdict in _VERDICTS:
+            events.add_metric([entry.source, entry.topic, verdict], getattr(entry, verdict))
+        for reason, count in entry.reasons.items():
+            rejected.add_metric([entry.source, entry.topic, reason], count)
+    return [events, rejected]
+
+
+def _live(served: Served) -> list[Metric]:
+    board, now_us = served.board, served.clock.now_us()
+    found: list[Metric] = [
+        _gauge("twin_stream_clients", "Readers of the live stream", board.stream_clients),
+        CounterMetricFamily("twin_stream_frames", "Frames chosen for sending", board.frames_sent),
+    ]
+    picture = board.picture
+    if picture is None:
+        return found
+    age_s = (now_us - picture.time_us) / SECOND_US
+    found.append(_gauge("twin_picture_age_seconds", "Age of the newest picture", age_s))
+    found.append(_gauge("twin_open_decisions", "Open decisions", len(picture.decisions)))
+    if picture.forecast is not None:
+        age_s = (now_us - picture.forecast.made_us) / SECOND_US
+        found.append(_gauge("twin_forecast_age_seconds", "Age of the forecast", age_s))
+    classes = link_classes(picture.links, board.free_speed_mps)
+    links = GaugeMetricFamily("twin_links", "Links by speed class", labels=["class"])
+    for name in SpeedClass:
+        links.add_metric([name], classes.count(name))
+    return [*found, links]
+
+
+def _worker(served: Served) -> list[Metric]:
+    health = served.worker_health()
+    if health is None:
+        return []
+    found: list[Metric] = []
+    for field, name, text in (
+        ("lag", "twin_lag_records", "Records on the log not yet taken, by partition"),
+        ("watermark_age_s", "twin_watermark_age_seconds", "Age of the newest event time"),
+        ("batch_s", "twin_batch_seconds", "Time of the newest batch, by step"),
+        ("commit_s", "twin_commit_seconds", "Time of the newest commit"),
+    ):
+        value: Any = getattr(health, field, None)
+        if isinstance(value, Mapping):
+            family = GaugeMetricFamily(name, text, labels=["part"])
+            for part, number in value.items():
+                family.add_metric([str(part)], float(number))
+            found.append(family)
+        elif isinstance(value, int | float):
+            found.append(_gauge(name, text, float(value)))
+    return found
+
+
+ENDPOINTS: Final = (
+    Endpoint(
+        method="GET",
+        path="/metrics",
+        handler=metrics,
+        summary="Numbers for Prometheus",
+        tag="service",
+        answer={"type": "string"},
+        media="text/plain",
+        prefix="",
+    ),
+)

@@ -1,0 +1,108 @@
+"""Who may do what: one table, deny by default.
+
+A route that is not in the table stops the start. A role that is not named in a row is refused.
+`ANYONE` needs no key at all; `EVERY_ROLE` needs one, whatever its role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What a person or a program is here for; each key and each session has one."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    PLANNER = "planner"
+    INTEGRATOR = "integrator"
+    GATE = "gate"
+    CITIZEN = "citizen"
+    ACCESS_CLERK = "access_clerk"
+    RULE_EDITOR = "rule_editor"
+    CASE_OFFICER = "case_officer"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+
+Allowed = frozenset[Role] | None
+
+ANYONE: Final[Allowed] = None
+EVERY_ROLE: Final[Allowed] = frozenset(Role)
+
+_ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
+_TRAFFIC: Final = _ADMINISTRATOR | {
+    Role.VIEWER,
+    Role.OPERATOR,
+    Role.PLANNER,
+    Role.INTEGRATOR,
+    Role.AUDITOR,
+}
+"""Sees the traffic: no single vehicle stands in it."""
+_MAP: Final = _TRAFFIC | {Role.GATE, Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER}
+_DECISIONS: Final = _ADMINISTRATOR | {Role.OPERATOR, Role.AUDITOR}
+"""Sees decisions about single passages (by token of the day): not viewers, not planners (P10)."""
+_OPERATOR: Final = frozenset({Role.OPERATOR})
+"""Commands the street. The administrator keeps the keys and therefore does not."""
+_READINGS: Final = frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR})
+_STREET: Final = frozenset({Role.GATE, Role.INTEGRATOR})
+_KEEPERS: Final = _ADMINISTRATOR | {Role.INTEGRATOR}
+
+API: Final = "/api/v1"
+
+MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
+    ("GET", "/health/live"): ANYONE,
+    ("GET", "/health/ready"): ANYONE,
+    ("GET", "/metrics"): ANYONE,
+    ("GET", f"{API}/openapi.json"): ANYONE,
+    ("GET", f"{API}/asyncapi.json"): ANYONE,
+    ("GET", f"{API}/login"): ANYONE,
+    ("POST", f"{API}/logout"): EVERY_ROLE,
+    ("GET", f"{API}/me"): EVERY_ROLE,
+    ("GET", f"{API}/clock"): EVERY_ROLE,
+    ("GET", f"{API}/network"): _MAP,
+    ("GET", f"{API}/network/quality"): _MAP,
+    ("GET", f"{API}/network/{{version}}/{{layer}}"): _MAP,
+    ("GET", f"{API}/corridors"): _MAP,
+    ("GET", f"{API}/corridors/{{road}}/timespace"): _TRAFFIC,
+    ("GET", f"{API}/picture"): _TRAFFIC,
+    ("GET", f"{API}/picture/measured"): _TRAFFIC,
+    ("GET", f"{API}/forecast"): _TRAFFIC,
+    ("WS", f"{API}/stream"): _TRAFFIC,
+    ("GET", f"{API}/decisions"): _DECISIONS,
+    ("GET", f"{API}/decisions/{{decision_id}}"): _DECISIONS,
+    ("POST", f"{API}/decisions/{{decision_id}}/approve"): _OPERATOR,
+    ("POST", f"{API}/decisions/{{decision_id}}/reject"): _OPERATOR,
+    ("GET", f"{API}/alerts/stream"): _DECISIONS,
+    ("GET", f"{API}/gates"): _TRAFFIC | {Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER},
+    ("GET", f"{API}/gates/events"): _DECISIONS | {Role.CASE_OFFICER},
+    ("GET", f"{API}/zones"): _MAP | {Role.CITIZEN},
+    ("POST", f"{API}/readings"): _READINGS,
+    ("POST", f"{API}/passages"): _STREET,
+    ("POST", f"{API}/incidents"): _READINGS | {Role.OPERATOR},
+    ("POST", f"{API}/street/status"): _STREET,
+    ("POST", f"{API}/street/acknowledgements"): _STREET,
+    ("GET", f"{API}/street/commands"): _STREET,
+    ("POST", f"{API}/authorisations"): frozenset({Role.ACCESS_CLERK}),
+    ("GET", f"{API}/deadletters"): _KEEPERS | {Role.AUDITOR},
+    ("GET", f"{API}/deadletters/{{letter_id}}"): _KEEPERS | {Role.AUDITOR},
+    ("POST", f"{API}/deadletters/{{letter_id}}/replay"): _KEEPERS,
+    ("GET", f"{API}/accounting"): _TRAFFIC,
+    ("GET", "/{page:path}"): ANYONE,
+}
+
+
+def allowed(method: str, path: str) -> Allowed:
+    """Return who may use a route. Raises KeyError, naming it, when the table has no row for it."""
+    try:
+        return MATRIX[method, path]
+    except KeyError:
+        message = f"{method} {path} has no row in the table of roles (twin/api/roles.py)"
+        raise KeyError(message) from None
+
+
+def may(role: Role, allowed_roles: Allowed) -> bool:
+    """Say whether a role may use a route with these allowed roles."""
+    return allowed_roles is None or role in allowed_roles

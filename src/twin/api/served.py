@@ -1,0 +1,82 @@
+"""What the API is given to serve: the rooms behind it, handed in once by `app`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from twin.api.board import Board
+from twin.clock import Clock, WallClock
+from twin.ingest.topics import Topics
+from twin.log.contract import Log, Place
+from twin.network.model import SingleMap
+from twin.network.quality import QualityReport
+from twin.seal import KeyRing
+from twin.store.database import Database
+
+
+class Mode(StrEnum):
+    """Whether the service shows the street of this moment or a recorded day."""
+
+    LIVE = "LIVE"
+    PLAYBACK = "PLAYBACK"
+
+
+CONSOLE_FOLDER = Path(__file__).parent.parent / "console"
+
+
+class WorkerState(Protocol):
+    """What readiness and the metrics ask of the worker (`ingest.worker.WorkerHealth` has it)."""
+
+    @property
+    def problem(self) -> str | None:
+        """What stops the worker at this moment, in words; None when it works."""
+
+
+@dataclass
+class Served:
+    """Everything that the routes need. `wall` times sessions: a person's hour is never scaled."""
+
+    network: SingleMap
+    quality: QualityReport
+    log: Log
+    database: Database
+    clock: Clock
+    keys: KeyRing
+    board: Board
+    worker_health: Callable[[], WorkerState | None]
+    timezone: str
+    mode: Mode = Mode.LIVE
+    note: str = ""
+    topic_prefix: str = ""
+    wall: Clock = field(default_factory=WallClock)
+    console: Path = CONSOLE_FOLDER
+    secure_cookies: bool = False
+    approve_wait_s: float = 2.0
+    closing: asyncio.Event = field(default_factory=asyncio.Event)  # ends the endless answers
+    layers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # GeoJSON, and gzipped
+
+    @cached_property
+    def topics(self) -> Topics:
+        """The names and partitions of the topics on the broker."""
+        return Topics(self.network, self.topic_prefix)
+
+    async def append(
+        self,
+        place: Place,
+        values: Sequence[bytes],
+        *,
+        source: str,
+    ) -> None:
+        """Append records under the sender's name at the service's time; durable on return.
+
+        Raises BackendError when the log is away: nothing may be acknowledged then.
+        """
+        await self.log.append(
+            place, values, arrival_us=self.clock.now_us(), headers={"source": source}
+        )
