@@ -4,7 +4,7 @@ Glossary
 --------
 node       a point where links meet
 link       one directed carriageway between two nodes
-lane       a strip of a link, number 1 at the right edge (negative: pockets on the left)
+lane       a strip of a link, number 1 is the leftmost through lane (negative: pockets left of it)
 movement   a permitted way from one link to another at a node
 junction   a node with traffic signals
 group      movements of a junction that always show the same signal (pedestrians too)

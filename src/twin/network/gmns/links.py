@@ -1,0 +1,223 @@
+"""Links: from link.csv and twin_link.csv to the model, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from twin.clock import iso_from_us
+from twin.ids import LinkId
+from twin.network.gmns.classes import class_of
+from twin.network.gmns.geometries import read_lines, read_shapes
+from twin.network.gmns.link_values import read_values
+from twin.network.gmns.measures import line_wkt
+from twin.network.gmns.moments import read_moments
+from twin.network.gmns.sheets import Sheet, join_list, number_text, split_list
+from twin.network.gmns.source import Source
+from twin.network.model import Line, Link, LinkClass, Node
+from twin.network.quality import Severity
+from twin.units import KM_M, kph_from_mps, vph_from_vps
+
+_FIELDS: Final = frozenset(
+    {
+        "link_id",
+        "name",
+        "from_node_id",
+        "to_node_id",
+        "directed",
+        "geometry_id",
+        "geometry",
+        "parent_link_id",
+        "dir_flag",
+        "length",
+        "facility_type",
+        "capacity",
+        "free_speed",
+        "lanes",
+        "allowed_uses",
+        "jurisdiction",
+    }
+)
+
+
+def read_links(source: Source, nodes: list[Node]) -> list[Link]:
+    """Return the links of link.csv in the order of the file.
+
+    A link that starts or ends at no node of the map is a MapError.
+    """
+    sheet, ids = source.keyed("link", "link_id")
+    ends = _ends(sheet, nodes)
+    shapes, geometry_ids = read_shapes(source, sheet, ids)
+    lines, missing = read_lines(source, sheet, ids, shapes=shapes, ends=ends)
+    own = _OwnLinkFields(source)
+    classes = own.classes(sheet, ids, ends)
+    values = read_values(source, sheet, ids, lines=lines, classes=[kind for kind, _ in classes])
+    parents = source.known_or_blank(sheet, "parent_link_id", ids, set(ids))
+    undirected = _undirected(source, sheet, ids)
+    without_line = set(missing)
+    extras = source.extras(sheet, _FIELDS)
+    names, uses = sheet.texts("name"), sheet.texts("allowed_uses")
+    owners, types = sheet.texts("jurisdiction"), sheet.texts("facility_type")
+    links = []
+    for row, (identity, value) in enumerate(zip(ids, values, strict=True)):
+        kind, is_guessed = classes[row]
+        guessed = {*value.guessed, *own.guessed.get(identity, ())}
+        guessed |= ({"geometry"} if row in without_line else set()) | (
+            {"link_class"} if is_guessed else set()
+        )
+        links.append(
+            Link(
+                id=LinkId(identity),
+                from_node=ends[row][0].id,
+                to_node=ends[row][1].id,
+                line=lines[row],
+                length_m=value.length_m,
+                lanes=value.lanes,
+                free_speed_mps=value.free_speed_mps,
+                capacity_vps=value.capacity_vps,
+                link_class=kind,
+                name=names[row],
+                road=own.roads.get(identity, ""),
+                authority=owners[row],
+                allowed_uses=uses[row],
+                valid_from_us=own.valid_from_us.get(identity),
+                valid_to_us=own.valid_to_us.get(identity),
+                guessed=tuple(guessed),
+                extra=(
+                    *extras[row],
+                    ("geometry_id", geometry_ids[row]),
+                    ("parent_link_id", parents[row]),
+                    ("facility_type", "" if types[row] == kind.value else types[row]),
+                    ("directed", "false" if row in undirected else ""),
+                ),
+            )
+        )
+    return links
+
+
+def _ends(sheet: Sheet, nodes: list[Node]) -> list[tuple[Node, Node]]:
+    by_id: dict[str, Node] = {node.id: node for node in nodes}
+    columns = []
+    for column in ("from_node_id", "to_node_id"):
+        words = sheet.ids(column)
+        for row, word in enumerate(words):
+            if word not in by_id:
+                raise sheet.fault(row, column, word, "there is no such node in node.csv")
+        columns.append([by_id[word] for word in words])
+    return list(zip(columns[0], columns[1], strict=True))
+
+
+def _undirected(source: Source, sheet: Sheet, ids: list[str]) -> set[int]:
+    directed = sheet.booleans("directed")
+    empty = [row for row, value in enumerate(directed) if value is None]
+    text = "directed is empty: taken as true"
+    source.report("directed_empty", sheet, text, empty, ids)
+    both = [row for row, value in enumerate(directed) if value is False]
+    text = "the link is undirected: it is kept from its from_node to its to_node"
+    source.report("undirected", sheet, text, both, ids, severity=Severity.INFO)
+    return set(both)
+
+
+class _OwnLinkFields:
+    """What twin_link.csv says beside link.csv, by link id."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        sheet, ids = source.keyed("twin_link", "link_id")
+        self._classes = {
+            identity: sheet.value(row, "class", word, LinkClass)
+            for row, (identity, word) in enumerate(zip(ids, sheet.words("class"), strict=True))
+            if word
+        }
+        self.roads = dict(zip(ids, sheet.words("road"), strict=True))
+        self.guessed = {
+            identity: split_list(text)
+            for identity, text in zip(ids, sheet.words("guessed"), strict=True)
+        }
+        self.valid_from_us = dict(zip(ids, read_moments(sheet, "valid_from"), strict=True))
+        self.valid_to_us = dict(zip(ids, read_moments(sheet, "valid_to"), strict=True))
+
+    def classes(
+        self, sheet: Sheet, ids: list[str], ends: list[tuple[Node, Node]]
+    ) -> list[tuple[LinkClass, bool]]:
+        """Return the class of each link and whether it was guessed."""
+        types = sheet.texts("facility_type")
+        _report_unlisted(self._source, sheet, ids, types=types)
+        return [
+            self._class(identity, facility_type, end)
+            for identity, facility_type, end in zip(ids, types, ends, strict=True)
+        ]
+
+    def _class(
+        self, identity: str, facility_type: str, ends: tuple[Node, Node]
+    ) -> tuple[LinkClass, bool]:
+        stated = self._classes.get(identity) or class_of(facility_type)
+        if stated is not None:
+            return stated, False
+        at_centroid = any(node.zone == node.id for node in ends)
+        return (LinkClass.CONNECTOR if at_centroid else LinkClass.LOCAL), True
+
+
+def _report_unlisted(source: Source, sheet: Sheet, ids: list[str], *, types: list[str]) -> None:
+    """Report facility types that the link_types table, where there is one, does not list."""
+    listed = source.sheet("link_types")
+    if "link_type" not in listed.places:
+        return
+    known = set(listed.words("link_type"))
+    rows = [row for row, word in enumerate(types) if word.strip() and word.strip() not in known]
+    text = "facility_type is not in link_types"
+    source.report("unlisted_type", sheet, text, rows, ids)
+
+
+def link_rows(links: tuple[Link, ...]) -> Iterator[tuple[dict[str, str], tuple[str, str] | None]]:
+    """Write links as rows of link.csv, each with the row of geometry.csv that it is first to use.
+
+    Links that name a geometry share it when their lines are the same, forward or backward; a line
+    of its own is written into the link's row.
+    """
+    shared: dict[str, Line] = {}
+    for link in links:
+        extra = dict(link.extra)
+        name = extra.get("geometry_id", "")
+        first = bool(name) and name not in shared
+        flag = _direction(link.line, shared.setdefault(name, link.line)) if name else 0
+        row = {
+            "link_id": link.id,
+            "name": link.name,
+            "from_node_id": link.from_node,
+            "to_node_id": link.to_node,
+            "directed": "true",
+            "geometry": "" if flag else line_wkt(link.line),
+            "dir_flag": str(flag or 1),
+            "length": number_text(link.length_m / KM_M),
+            "facility_type": link.link_class.value,
+            "capacity": number_text(vph_from_vps(link.capacity_vps) / link.lanes),
+            "free_speed": number_text(kph_from_mps(link.free_speed_mps)),
+            "lanes": str(link.lanes),
+            "allowed_uses": link.allowed_uses,
+            "jurisdiction": link.authority,
+            **extra,
+        }
+        yield row, ((name, line_wkt(link.line)) if first else None)
+
+
+def _direction(line: Line, shared: Line) -> int:
+    """Return 1 when the lines are equal, -1 when one is the other backward, 0 otherwise."""
+    if line == shared:
+        return 1
+    return -1 if line == shared[::-1] else 0
+
+
+def twin_link_rows(links: tuple[Link, ...]) -> Iterator[dict[str, str]]:
+    """Write what link.csv has no column for: class (where the type says less), road, validity."""
+    for link in links:
+        said = class_of(dict(link.extra).get("facility_type", link.link_class.value))
+        row = {
+            "class": "" if said is link.link_class else link.link_class.value,
+            "road": link.road,
+            "guessed": join_list(link.guessed),
+            "valid_from": "" if link.valid_from_us is None else iso_from_us(link.valid_from_us),
+            "valid_to": "" if link.valid_to_us is None else iso_from_us(link.valid_to_us),
+        }
+        if any(row.values()):
+            yield {"link_id": link.id, **row}
