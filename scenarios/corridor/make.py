@@ -121,9 +121,9 @@ def make_scenario(folder: Path) -> None:
         "demo_start": (START + timedelta(hours=DEMO_START_H)).isoformat(),
         "demo_rate": DEMO_RATE,
         "description": (
-            "A working Tuesday in Villaclara, an invented city: the A1 jams northbound behind the "
-            "San Telmo viaduct from 07:30, a crash closes a lane southbound at 08:10, and the old "
-            "town is open to those who may enter."
+            "A working Tuesday in Villaclara, an invented city: the A1 jams northbound where its "
+            "third lane ends at Las Eras from 07:30, a crash closes a lane southbound at 08:10, "
+            "and the old town is open to those who may enter."
         ),
     }
     _json(folder / "scenario.json", document)

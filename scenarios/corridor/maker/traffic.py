@@ -16,13 +16,13 @@ CRASH_SHARE = 0.49  # one lane of three blocked leaves about half
 CRASH_MIN = (490.0, 520.0)  # 08:10 to 08:40
 
 # Peak wishes, veh/h: entering at the start, and at each on-ramp; shares that leave, per ramp.
-_START_VPH = {"N": 4_000.0, "S": 3_050.0}
+_START_VPH = {"N": 4_640.0, "S": 3_050.0}
 _ON_VPH = {
-    "N": {1: 380.0, 2: 480.0, 3: 620.0, 4: 760.0, 5: 260.0},
+    "N": {1: 380.0, 2: 480.0, 3: 620.0, 4: 560.0, 5: 170.0},
     "S": {5: 430.0, 4: 720.0, 3: 1_360.0, 2: 350.0, 1: 240.0},
 }
 _OFF_SHARE = {
-    "N": {1: 0.05, 2: 0.06, 3: 0.12, 4: 0.07, 5: 0.14},
+    "N": {1: 0.05, 2: 0.06, 3: 0.12, 4: 0.07, 5: 0.20},
     "S": {5: 0.06, 4: 0.10, 3: 0.20, 2: 0.07, 1: 0.06},
 }
 _SHAPES = {  # northbound is heavy in the morning, southbound in the evening
