@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
-from twin.network.geometry import distance_m
+from twin.network.geometry import distance_m, line_length_m
 from twin.network.gmns.measures import on_earth, wkt_line
 from twin.network.gmns.sheets import Sheet
 from twin.network.gmns.source import Source
 from twin.network.model import Line, Node, Point, Table
 from twin.network.quality import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A line as its source draws it, and its length as the source would measure it.
+
+    In a flat coordinate system that is the length on the plane: what people who made the file
+    compared their link lengths with. Otherwise it is the geodesic length.
+    """
+
+    line: Line
+    length_m: float
+
 
 _OFF_END_M: Final = 50.0  # a line that starts this far from its node is worth a look
 
@@ -20,7 +36,7 @@ def read_lines(
     sheet: Sheet,
     ids: list[str],
     *,
-    shapes: list[Line | None],
+    shapes: list[Shape | None],
     ends: list[tuple[Node, Node]],
 ) -> tuple[list[Line], list[int]]:
     """Return the line of each link, from its first to its last node, and the rows without one.
@@ -37,9 +53,9 @@ def read_lines(
             lines.append((start.point, end.point))
             missing.append(row)
         elif flag in (1, -1):
-            lines.append(shape if flag == 1 else shape[::-1])
+            lines.append(shape.line if flag == 1 else shape.line[::-1])
         else:
-            lines.append(_turned(shape, start.point, end.point))
+            lines.append(_turned(shape.line, start.point, end.point))
             guessed.append(row)
     text = "no geometry: a straight line between the nodes is drawn"
     source.report("missing_geometry", sheet, text, missing, ids)
@@ -76,7 +92,7 @@ def _report_far_ends(
 
 def read_shapes(
     source: Source, sheet: Sheet, ids: list[str]
-) -> tuple[list[Line | None], list[str]]:
+) -> tuple[list[Shape | None], list[str]]:
     """Return the shape of each link as its source draws it, and its reference to geometry.csv."""
     shared = geometry_table(source)
     names = source.known_or_blank(sheet, "geometry_id", ids, shared)
@@ -88,23 +104,29 @@ def read_shapes(
     return shapes, names
 
 
-def geometry_table(source: Source) -> dict[str, Line | None]:
+def geometry_table(source: Source) -> dict[str, Shape | None]:
     """Return the lines of geometry.csv by id; None for an empty one."""
     sheet, ids = source.keyed("geometry", "geometry_id")
     return dict(zip(ids, _parsed(source, sheet, "geometry"), strict=True))
 
 
-def _parsed(source: Source, sheet: Sheet, column: str) -> list[Line | None]:
+def _parsed(source: Source, sheet: Sheet, column: str) -> list[Shape | None]:
     """Parse a column of lines and turn all of them into WGS84 at once."""
     words = sheet.words(column)
     rows = [row for row, word in enumerate(words) if word]
     raw: list[Sequence[Point]] = [sheet.value(row, column, words[row], wkt_line) for row in rows]
-    lines: list[Line | None] = [None] * len(words)
-    for row, line in zip(rows, source.measures.lines(raw), strict=True):
+    shapes: list[Shape | None] = [None] * len(words)
+    grid_m = source.measures.grid_m
+    for row, flat, line in zip(rows, raw, source.measures.lines(raw), strict=True):
         if not all(map(on_earth, line)):
             raise sheet.fault(row, column, words[row][:60], "is off the crs or off the earth")
-        lines[row] = line
-    return lines
+        length_m = line_length_m(line) if grid_m is None else _flat_length(flat) * grid_m
+        shapes[row] = Shape(line, length_m)
+    return shapes
+
+
+def _flat_length(line: Sequence[Point]) -> float:
+    return sum(math.dist(start, end) for start, end in pairwise(line))
 
 
 def unused_geometries(source: Source, used: set[str]) -> Table | None:

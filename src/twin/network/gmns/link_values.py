@@ -50,11 +50,15 @@ def read_values(
     ids: list[str],
     *,
     lines: list[Line],
+    drawn_m: list[float],
     classes: list[LinkClass],
 ) -> list[LinkValues]:
-    """Return the numbers of each link; `capacity` of a GMNS file is for one lane."""
+    """Return the numbers of each link; `capacity` of a GMNS file is for one lane.
+
+    `drawn_m` is how long the source draws each link: lengths and their unit are compared with it.
+    """
     check = _Check(source, sheet, ids)
-    lengths = _lengths(check, [line_length_m(line) for line in lines])
+    lengths = _lengths(check, lines, drawn_m)
     lanes = check.possible("lanes", sheet.wholes("lanes"), lambda n: 1 <= n <= MOST_LANES)
     speeds = check.possible(
         "free_speed",
@@ -118,7 +122,7 @@ class _Check:
         self.source.report(code, self.sheet, text, rows, self.ids, severity=severity)
 
 
-def _lengths(check: _Check, drawn_m: list[float]) -> list[tuple[float, bool]]:
+def _lengths(check: _Check, lines: list[Line], drawn_m: list[float]) -> list[tuple[float, bool]]:
     """Return the length of each link in metres, and whether the source gave it."""
     raw = check.sheet.numbers("length")
     zero = [row for row, value in enumerate(raw) if value == 0.0]
@@ -130,7 +134,7 @@ def _lengths(check: _Check, drawn_m: list[float]) -> list[tuple[float, bool]]:
     for row, (value, drawn) in enumerate(zip(stated, drawn_m, strict=True)):
         length_m = settle.metres((value or 0.0) * unit_m)
         is_given = length_m > 0.0
-        lengths.append((length_m if is_given else max(drawn, _SHORTEST_M), is_given))
+        lengths.append((length_m if is_given else _measured_m(lines[row]), is_given))
         if is_given and abs(length_m - drawn) > _DIFFERS * drawn:
             differs.append(row)
     text = f"length and geometry differ by more than {_DIFFERS:.0%}: the length is taken"
@@ -138,6 +142,10 @@ def _lengths(check: _Check, drawn_m: list[float]) -> list[tuple[float, bool]]:
     flat = [row for row, drawn in enumerate(drawn_m) if drawn == 0.0]
     check.report("no_extent", "the geometry starts and ends in one place", flat)
     return lengths
+
+
+def _measured_m(line: Line) -> float:
+    return max(line_length_m(line), _SHORTEST_M)
 
 
 def _unit_m(check: _Check, stated: list[float | None], drawn_m: list[float]) -> float:

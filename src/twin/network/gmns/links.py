@@ -7,6 +7,7 @@ from typing import Final
 
 from twin.clock import iso_from_us
 from twin.ids import LinkId
+from twin.network.geometry import line_length_m
 from twin.network.gmns.classes import class_of
 from twin.network.gmns.geometries import read_lines, read_shapes
 from twin.network.gmns.link_values import read_values
@@ -51,7 +52,17 @@ def read_links(source: Source, nodes: list[Node]) -> list[Link]:
     lines, missing = read_lines(source, sheet, ids, shapes=shapes, ends=ends)
     own = _OwnLinkFields(source)
     classes = own.classes(sheet, ids, ends)
-    values = read_values(source, sheet, ids, lines=lines, classes=[kind for kind, _ in classes])
+    values = read_values(
+        source,
+        sheet,
+        ids,
+        lines=lines,
+        drawn_m=[
+            line_length_m(line) if shape is None else shape.length_m
+            for line, shape in zip(lines, shapes, strict=True)
+        ],
+        classes=[kind for kind, _ in classes],
+    )
     parents = source.known_or_blank(sheet, "parent_link_id", ids, set(ids))
     undirected = _undirected(source, sheet, ids)
     without_line = set(missing)

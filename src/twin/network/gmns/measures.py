@@ -53,12 +53,16 @@ _KPH: Final = KM_M / HOUR_S
 
 @dataclass(frozen=True)
 class Measures:
-    """How much a unit of the dataset is; how its coordinates become WGS84 (None: they are)."""
+    """How much a unit of the dataset is; how its coordinates become WGS84 (None: they are).
+
+    `grid_m` is how long a unit of a flat coordinate system is, None where coordinates are angles.
+    """
 
     short_m: float
     long_m: float
     speed_mps: float
     transformer: Transformer | None
+    grid_m: float | None = None
 
     def speed(self, value: float) -> float:
         """Turn a speed of the dataset into m/s."""
@@ -127,10 +131,10 @@ def _boolean(word: str) -> str:
 _PLAIN: Final = {"n": _number, "i": _whole, "b": _boolean}
 
 
-def transformer_to_wgs84(crs_text: str) -> Transformer | None:
-    """Return the transformation from a crs (EPSG number, name or PROJ text); None: it is WGS84.
+def transformer_to_wgs84(crs_text: str) -> tuple[Transformer | None, float | None]:
+    """Return the way from a crs (EPSG number, name or PROJ text) to WGS84, and its unit in metres.
 
-    ValueError when the crs is not known.
+    The way is None for WGS84 itself, the unit None for angles. ValueError: the crs is not known.
     """
     text = f"EPSG:{crs_text}" if crs_text.isdigit() else crs_text
     try:
@@ -138,8 +142,10 @@ def transformer_to_wgs84(crs_text: str) -> Transformer | None:
             warnings.simplefilter("ignore")  # PROJ warns about old spellings that it understands
             crs = CRS.from_user_input(text)
             if crs.equals(CRS.from_epsg(4326), ignore_axis_order=True):
-                return None
-            return Transformer.from_crs(crs, CRS.from_epsg(4326), always_xy=True)
+                return None, None
+            transformer = Transformer.from_crs(crs, CRS.from_epsg(4326), always_xy=True)
+            unit_m = crs.axis_info[0].unit_conversion_factor if crs.is_projected else None
+            return transformer, unit_m
     except CRSError:
         message = "must be a coordinate system that PROJ knows, like 4326 or EPSG:3735"
         raise ValueError(message) from None

@@ -168,7 +168,7 @@ def _measures(config: Sheet | None, findings: Findings) -> Measures:
     _check_format(sheet, words, findings)
     crs = word("crs", "EPSG:4326")
     try:
-        transformer = transformer_to_wgs84(crs)
+        transformer, grid_m = transformer_to_wgs84(crs)
     except ValueError as error:
         raise sheet.fault(0, "crs", crs, str(error)) from None
     return Measures(
@@ -176,6 +176,7 @@ def _measures(config: Sheet | None, findings: Findings) -> Measures:
         long_m=unit(sheet, "long_length", LENGTH_M, word("long_length", "kilometer")),
         speed_mps=unit(sheet, "speed", SPEED_MPS, word("speed", "kph")),
         transformer=transformer,
+        grid_m=grid_m,
     )
 
 
