@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from twin.events import DecisionEvent, DecisionKind, DecisionState
 from twin.store.database import Database
@@ -67,3 +67,15 @@ async def history(database: Database, decision_id: str) -> tuple[DecisionEvent, 
     query = select(decision.c.body).where(decision.c.id == decision_id).order_by(decision.c.version)
     async with database.read() as connection:
         return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
+async def counts(database: Database) -> tuple[tuple[str, str, int], ...]:
+    """Return how many decisions of each kind stand in each state: (kind, state, number)."""
+    query = (
+        select(decision.c.kind, decision.c.state, func.count())
+        .where(decision.c.newest)
+        .group_by(decision.c.kind, decision.c.state)
+        .order_by(decision.c.kind, decision.c.state)
+    )
+    async with database.read() as connection:
+        return tuple((row[0], row[1], row[2]) for row in await connection.execute(query))
