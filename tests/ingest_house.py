@@ -47,7 +47,7 @@ class House:
     @property
     def topics(self) -> Topics:
         """Names of the topics."""
-        return Topics(self.network, self.policy.topic_prefix)
+        return Topics(self.network)
 
     async def open(self) -> None:
         """Make the topics."""
@@ -97,7 +97,7 @@ class House:
     async def ends(self) -> dict[Place, int]:
         """Return where the incoming partitions end."""
         places = [
-            Place(self.topics.name(topic), partition)
+            Place(topic.value, partition)
             for topic in Topic
             if topic not in {Topic.DECISION, Topic.TICK}
             for partition in range(self.topics.partitions(topic))

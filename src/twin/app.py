@@ -247,5 +247,4 @@ def _policy(settings: Settings) -> WorkerPolicy:
         future_us=us_from_seconds(settings.future_s),
         lateness_reading_us=us_from_seconds(settings.lateness_reading_s),
         lateness_passage_us=us_from_seconds(settings.lateness_passage_s),
-        topic_prefix=settings.topic_prefix,
     )

@@ -347,7 +347,7 @@ async def test_a_late_passage_is_kept_and_decides_nothing(house: House) -> None:
 
 
 async def test_a_reading_in_another_partition_is_still_accounted_for(house: House) -> None:
-    place = Place(house.topics.name(Topic.READING), 1)
+    place = Place(Topic.READING.value, 1)
     await house.send([reading("S1")], place=place)
     await house.send([reading("S3")], place=house.topics.reading_place("S3"))
     assert house.topics.reading_place("S3") == place

@@ -12,7 +12,6 @@ from twin.events import Topic
 from twin.ingest.check import Checker
 from twin.ingest.happenings import EventStage, JudgedEvents
 from twin.ingest.readings import JudgedReadings, ReadingStage
-from twin.ingest.topics import Topics
 from twin.live import LiveBatch
 from twin.log.contract import Place, Records
 from twin.seal import KeyRing
@@ -71,7 +70,6 @@ class Judge:
     def __init__(
         self,
         *,
-        topics: Topics,
         database: Database,
         checker: Checker,
         keys: KeyRing,
@@ -79,7 +77,6 @@ class Judge:
         lateness_passage_us: int,
     ) -> None:
         """Start as if nothing had ever arrived; `resume` says otherwise."""
-        self._topics = topics
         self._database = database
         self._sensor_ids = [str(sensor.id) for sensor in checker.network.sensors]
         self._readings = ReadingStage(
@@ -91,8 +88,9 @@ class Judge:
 
     def resume(self, watermarks: Mapping[Place, int], newest_us: Ints) -> None:
         """Go on from what was stored."""
-        name = self._topics.name(Topic.READING)
-        of_readings = {place: us for place, us in watermarks.items() if place.topic == name}
+        of_readings = {
+            place: us for place, us in watermarks.items() if place.topic == Topic.READING
+        }
         self._readings.resume(of_readings, newest_us)
         self._events.resume(
             {place: us for place, us in watermarks.items() if place not in of_readings}
@@ -102,7 +100,7 @@ class Judge:
         """Judge every record. The caller repeats the whole call after a BackendError."""
         by_topic: dict[Topic, list[Records]] = {}
         for records in fetched:
-            by_topic.setdefault(self._topics.topic(records.place.topic), []).append(records)
+            by_topic.setdefault(Topic(records.place.topic), []).append(records)
         before = self._events.watermarks()
         events: dict[Topic, JudgedEvents]
         try:

@@ -25,7 +25,6 @@ class WorkerPolicy:
     """
 
     owner: str = "worker"
-    topic_prefix: str = ""
     tick_us: int = SECOND_US
     forecast_us: int = 60 * SECOND_US
     snapshot_us: int = 60 * SECOND_US

@@ -42,12 +42,12 @@ class Start:
     decisions: tuple[DecisionEvent, ...]
 
 
-async def incoming_places(log: Log, topics: Topics) -> list[Place]:
+async def incoming_places(log: Log) -> list[Place]:
     """Return every partition that a worker reads, as the log has them."""
     return [
-        Place(topics.name(topic), partition)
+        Place(topic.value, partition)
         for topic in INCOMING
-        for partition in range(await log.partitions(topics.name(topic)))
+        for partition in range(await log.partitions(topic))
     ]
 
 
@@ -76,7 +76,7 @@ class Recovery:
         """Take the partitions over and restore everything. Raises BackendError: call again."""
         network = self._checker.network
         await self._log.create_topics(self._topics.specs())
-        places = await incoming_places(self._log, self._topics)
+        places = await incoming_places(self._log)
         positions, epochs = await assign(self._database, places, owner)
         stored = await snapshots.newest(self._database, network.version)
         if stored is not None:

@@ -28,23 +28,14 @@ OUTGOING: Final = (Topic.DECISION, Topic.TICK)
 
 @dataclass(frozen=True)
 class Topics:
-    """Names and partitions of the topics of one map. `prefix` goes before every name.
+    """The partitions of the topics of one map. What a broker puts before names is the log's.
 
     `reading_partitions` is how many the broker has where the topic existed before this map; None
     takes one a region.
     """
 
     network: SingleMap
-    prefix: str = ""
     reading_partitions: int | None = None
-
-    def name(self, topic: Topic) -> str:
-        """Return the name on the broker."""
-        return self.prefix + topic
-
-    def topic(self, name: str) -> Topic:
-        """Return the topic of a name on the broker."""
-        return Topic(name.removeprefix(self.prefix))
 
     def partitions(self, topic: Topic) -> int:
         """Return how many partitions a topic is created with: one a region for readings."""
@@ -56,7 +47,7 @@ class Topics:
         """Return what `Log.create_topics` needs."""
         return [
             TopicSpec(
-                self.name(topic),
+                str(topic),
                 self.partitions(topic),
                 PASSAGE_RETENTION_S if topic is Topic.ANPR_READ else None,
             )
@@ -65,11 +56,11 @@ class Topics:
 
     def place(self, topic: Topic) -> Place:
         """Return the only partition of any topic but `reading`."""
-        return Place(self.name(topic), 0)
+        return Place(topic.value, 0)
 
     def reading_place(self, sensor: str) -> Place:
         """Return the partition of a sensor's region; 0 for a sensor that the map does not know."""
-        return Place(self.name(Topic.READING), self._partition_by_sensor.get(sensor, 0))
+        return Place(Topic.READING.value, self._partition_by_sensor.get(sensor, 0))
 
     @cached_property
     def _partition_by_sensor(self) -> Mapping[str, int]:
@@ -80,9 +71,9 @@ class Topics:
         }
 
 
-def topic_specs(network: SingleMap, *, prefix: str = "") -> list[TopicSpec]:
+def topic_specs(network: SingleMap) -> list[TopicSpec]:
     """Return every topic of the service, to be created at the start."""
-    return Topics(network, prefix).specs()
+    return Topics(network).specs()
 
 
 def group_by_place(

@@ -74,10 +74,9 @@ class Worker:
         self._policy = policy
         self._on_picture = on_picture
         self._on_decisions = on_decisions
-        self._topics = Topics(network, policy.topic_prefix)
+        self._topics = Topics(network)
         checker = Checker(network, policy.future_us / SECOND_US)
         self._judge = Judge(
-            topics=self._topics,
             database=database,
             checker=checker,
             keys=keys,
