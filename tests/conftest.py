@@ -1,11 +1,24 @@
-"""Fixtures that every test may use."""
+"""Fixtures that every test may use: an embedded database, and the real servers.
+
+The servers start when the first test asks for them and run until the end of the session. Where
+one cannot run, its tests are skipped with the reason; with CI=true that fails instead.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import broker
+import postgis
 import pytest
+from broker import Broker
+from postgis import Server
 
 from twin.store.database import Database
 
@@ -23,3 +36,93 @@ async def sqlite_database(sqlite_url: str) -> AsyncIterator[Database]:
     await database.migrate()
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def servers_folder() -> Iterator[Path]:
+    """Give a folder that a server under another user may enter, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="twin-servers-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(servers_folder: Path) -> Iterator[Broker]:
+    """Give the broker that all tests of the session share. Do not kill this one."""
+    require(broker.missing())
+    server = Broker(servers_folder / "kafka")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(kafka_broker: Broker) -> str:
+    """Give HOST:PORT of the session's broker. Use a topic prefix of your own."""
+    return kafka_broker.bootstrap
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Give a prefix for topics that no other test uses."""
+    return f"t{uuid.uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def lone_broker(servers_folder: Path) -> Iterator[Broker]:
+    """Give a started broker of the test's own, to be killed (`kill`) and started again (`start`).
+
+    Both block: in an async test call them by `asyncio.to_thread`.
+    """
+    require(broker.missing())
+    server = Broker(servers_folder / f"kafka-{uuid.uuid4().hex[:8]}")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgis_server(servers_folder: Path) -> Iterator[Server]:
+    """Give the PostgreSQL server that all tests of the session share. Do not kill this one."""
+    require(postgis.missing())
+    server = Server(servers_folder / "postgis")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def postgis_url(postgis_server: Server) -> AsyncIterator[str]:
+    """Give the URL of an empty database with PostGIS, for this test alone."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    yield await asyncio.to_thread(postgis_server.create, name)
+    await asyncio.to_thread(postgis_server.drop, name)
+
+
+@pytest.fixture
+async def postgis_database(postgis_url: str) -> AsyncIterator[Database]:
+    """Give a PostGIS database with all tables."""
+    database = await Database.open(postgis_url)
+    await database.migrate()
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def lone_postgis(servers_folder: Path) -> Iterator[Server]:
+    """Give a started PostgreSQL server of the test's own, to be killed and started again."""
+    require(postgis.missing())
+    server = Server(servers_folder / f"postgis-{uuid.uuid4().hex[:8]}")
+    server.start()
+    yield server
+    server.stop()
+
+
+def require(problem: str | None) -> None:
+    """Skip the test for this reason; fail it in continuous integration."""
+    if problem is None:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(problem, pytrace=False)
+    pytest.skip(problem)

@@ -12,7 +12,10 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
@@ -21,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / ".services" / "kafka" / "lib"
 _READY_S = 60.0
 _STOP_S = 20.0
+
+Result = TypeVar("Result")
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -75,6 +80,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def run_apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a coroutine to its end in a thread of its own, whether or not a loop runs in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
 class Broker:
     """One broker with its data in one folder. It keeps its port over `kill` and `start`."""
 
@@ -112,10 +123,16 @@ class Broker:
                 cwd=self.folder,
                 start_new_session=True,  # Ctrl-C reaches us, and we stop it in order
             )
+        try:
+            self._wait_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
         end_s = time.monotonic() + _READY_S
-        while not asyncio.run(_answers(self.bootstrap)):
-            if self._process.poll() is not None or time.monotonic() > end_s:
-                self.kill()
+        while not run_apart(_answers(self.bootstrap)):
+            if process.poll() is not None or time.monotonic() > end_s:
                 raise RuntimeError(f"the broker did not start:\n{self._last_words()}")
             time.sleep(0.1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pwd
 import shutil
@@ -12,7 +11,7 @@ import time
 from pathlib import Path
 
 import asyncpg
-from broker import free_port
+from broker import free_port, run_apart
 
 USER = "twin"
 TEMPLATE = "twin_postgis"
@@ -101,28 +100,34 @@ class Server:
                 start_new_session=True,
                 user=_owner(),
             )
+        try:
+            self._wait_ready(self._process)
+            run_apart(_make_template(self.url("postgres"), self.url(TEMPLATE)))
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait_ready(self, process: subprocess.Popen[bytes]) -> None:
         end_s = time.monotonic() + _READY_S
-        while not asyncio.run(_answers(self.url("postgres"))):
-            if self._process.poll() is not None or time.monotonic() > end_s:
-                self.kill()
+        while not run_apart(_answers(self.url("postgres"))):
+            if process.poll() is not None or time.monotonic() > end_s:
                 words = (self.folder / "server.log").read_text(encoding="utf-8")[-2000:]
                 raise RuntimeError(f"PostgreSQL did not start:\n{words}")
             time.sleep(0.05)
-        asyncio.run(_make_template(self.url("postgres"), self.url(TEMPLATE)))
 
     def create(self, name: str) -> str:
         """Make an empty database with PostGIS in it and return its URL."""
-        asyncio.run(_execute(self.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+        run_apart(_execute(self.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
         return self.url(name)
 
     def has(self, name: str) -> bool:
         """Say whether there is such a database."""
-        return asyncio.run(_answers(self.url(name)))
+        return run_apart(_answers(self.url(name)))
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
         statement = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-        asyncio.run(_execute(self.url("postgres"), statement))
+        run_apart(_execute(self.url("postgres"), statement))
 
     def kill(self) -> None:
         """End it at once: every connection breaks."""

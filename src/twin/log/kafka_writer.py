@@ -145,10 +145,11 @@ class KafkaWriter:
 async def _last_offset(sent: list[tuple[asyncio.Future[Any], int]]) -> int | None:
     """Wait for every acknowledgement; raise the first error."""
     outcomes = await asyncio.gather(*(future for future, _ in sent), return_exceptions=True)
+    base = -1
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
-    base = int(outcomes[-1].offset)
+        base = int(outcome.offset)
     return base + sent[-1][1] if base >= 0 else None
 
 
