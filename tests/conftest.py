@@ -6,7 +6,6 @@ one cannot run, its tests are skipped with the reason; with CI=true that fails i
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import tempfile
@@ -93,11 +92,11 @@ def postgis_server(servers_folder: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-async def postgis_url(postgis_server: Server) -> AsyncIterator[str]:
+def postgis_url(postgis_server: Server) -> Iterator[str]:
     """Give the URL of an empty database with PostGIS, for this test alone."""
     name = f"t{uuid.uuid4().hex[:12]}"
-    yield await asyncio.to_thread(postgis_server.create, name)
-    await asyncio.to_thread(postgis_server.drop, name)
+    yield postgis_server.create(name)
+    postgis_server.drop(name)
 
 
 @pytest.fixture

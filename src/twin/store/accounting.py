@@ -21,7 +21,7 @@ async def totals(database: Database) -> tuple[Tally, ...]:
         query = select(tally_reason).order_by(tally_reason.c.reason)
         for source, topic, reason, count in await connection.execute(query):
             reasons[source, topic][reason] = count
-    return tuple(Tally(*row, reasons[row.source, row.topic]) for row in rows)
+    return tuple(Tally(**row._mapping, reasons=reasons[row.source, row.topic]) for row in rows)
 
 
 def balanced(entry: Tally) -> bool:

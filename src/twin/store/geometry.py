@@ -32,8 +32,10 @@ class Geometry(TypeDecorator["BaseGeometry"]):
         """Take geometries of this kind only (PostgreSQL checks it)."""
         super().__init__(geometry_type, srid=SRID, spatial_index=False)
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Choose how the database keeps it."""
+    def load_dialect_impl(self, dialect: Dialect | None) -> TypeEngine[Any]:
+        """Choose how the database keeps it. (GeoAlchemy2 asks with None whether it is a raster.)"""
+        if dialect is None:
+            return LargeBinary()
         if dialect.name == "postgresql":
             return dialect.type_descriptor(self.impl_instance)
         return dialect.type_descriptor(LargeBinary())
