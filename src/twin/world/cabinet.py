@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from twin.clock import datetime_from_us, us_from_datetime, us_from_seconds
 from twin.errors import MapError
 from twin.events import ControlMode, DecisionEvent, DecisionKind
-from twin.network.model import Junction, SignalPlan
+from twin.network.model import Junction, SignalGroup, SignalPlan
 from twin.units import SECOND_US
 
 BEAT_US: Final = 500_000
@@ -70,8 +70,10 @@ class Cabinet:
         self.junction = junction
         self._zone = ZoneInfo(timezone)
         self._peaks = _hours(dict(junction.extra).get(_PEAK_HOURS, ""))
-        self._groups = {group.id: group for group in junction.groups}
-        self._stages = {stage.id: frozenset(stage.groups) for stage in junction.stages}
+        self._groups: dict[str, SignalGroup] = {group.id: group for group in junction.groups}
+        self._stages: dict[str, frozenset[str]] = {
+            stage.id: frozenset(stage.groups) for stage in junction.stages
+        }
         self._between_us = _between_us(junction)
         self._lease: _Lease | None = None
         self._restart(now_us - now_us % BEAT_US)
@@ -113,22 +115,24 @@ class Cabinet:
             self._beat(self._now_us)
 
     def take(self, command: DecisionEvent, now_us: int) -> Reply:
-        """Take a leased stage request, or say why not. It is carried out as soon as it is lawful."""
+        """Take a leased stage request, to be obeyed as soon as it is lawful, or say why not."""
         if command.kind is not DecisionKind.SIGNAL_STAGE:
-            return Reply(False, "not a stage request")
+            return Reply(accepted=False, reason="not a stage request")
         stage = command.command.get("stage", "")
         if stage not in self._stages:
-            return Reply(False, "no such stage")
+            return Reply(accepted=False, reason="no such stage")
         until_us = us_from_datetime(command.lease_until) if command.lease_until else 0
         if until_us <= now_us:
-            return Reply(False, "lease is over")
+            return Reply(accepted=False, reason="lease is over")
         if until_us - now_us > us_from_seconds(LONGEST_LEASE_S):
-            return Reply(False, "lease is too long")
+            return Reply(accepted=False, reason="lease is too long")
         self._lease = _Lease(stage, until_us)
-        return Reply(True)
+        return Reply(accepted=True)
 
     def _beat(self, now_us: int) -> None:
-        if self._lease and (now_us >= self._lease.until_us or self._starving(now_us)):
+        if self._lease and (
+            now_us >= self._lease.until_us or self._starving(self._lease.stage, now_us)
+        ):
             self._lease = None
         if self._starts_us is not None:
             if now_us < self._starts_us:
@@ -174,11 +178,11 @@ class Cabinet:
             ]
         return max(moments)
 
-    def _starving(self, now_us: int) -> bool:
-        """Say whether the lease keeps a group red beyond what the map allows."""
+    def _starving(self, stage: str, now_us: int) -> bool:
+        """Say whether holding `stage` keeps a group red beyond what the map allows."""
         return any(
             now_us - self._ended_us[group] > us_from_seconds(self._groups[group].max_red_s)
-            for group in self._groups.keys() - self._greens
+            for group in self._groups.keys() - self._greens - self._stages[stage]
         )
 
     def _planned(self, now_us: int) -> str:
@@ -198,7 +202,7 @@ class Cabinet:
 
 
 def _between_us(junction: Junction) -> dict[tuple[str, str], int]:
-    """Return the intergreen of every pair in conflict, both ways; a way not given has the other's."""
+    """Return the intergreens of all pairs in conflict; a way not given has the other way's."""
     both: dict[tuple[str, str], int] = {}
     for ending, starting, between_s in junction.intergreen_s:
         both[ending, starting] = us_from_seconds(between_s)

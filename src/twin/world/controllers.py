@@ -14,7 +14,7 @@ from twin.ids import derived_id
 from twin.network.model import SingleMap
 from twin.units import SECOND_US
 from twin.world.cabinet import BEAT_US, Cabinet, Shown
-from twin.world.service import Pause, Service, wait_s
+from twin.world.service import Pause, Service, together, wait_s
 
 _POLL_S: Final = 20.0
 _STATUS_EVERY_S: Final = 5.0
@@ -29,7 +29,7 @@ class SignalControllers:
     ) -> None:
         """Start every junction from all red. Raises MapError for one that cannot run a plan."""
         now_us = clock.now_us()
-        self.cabinets = {
+        self.cabinets: dict[str, Cabinet] = {
             junction.id: Cabinet(junction, timezone=network.timezone, now_us=now_us)
             for junction in network.junctions
         }
@@ -44,9 +44,7 @@ class SignalControllers:
         """Work until cancelled. Raises InputError when the service refuses the key."""
         if not self.cabinets:
             return
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._drive(), name="drive signals")
-            group.create_task(self._listen(), name="hear signal commands")
+        await together(self._drive(), self._listen())
 
     async def _drive(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from twin.clock import Clock
 from twin.seal import Key
 from twin.units import SECOND_US
 from twin.world.recording import Item, Recording
-from twin.world.service import Answer, Pause, Service
+from twin.world.service import Answer, Pause, Service, together
 
 _MOST_ITEMS: Final = 1000
 _GATHER_S: Final = 0.05  # of the machine: what falls due within it goes into one batch
@@ -82,16 +82,7 @@ class Player:
         start_us = self.recording.start_us if from_us is None else from_us
         end_us = _FOR_EVER_US if to_us is None else to_us
         await self._authorise()
-        tasks = [
-            asyncio.create_task(self._play(stream, start_us, end_us), name=f"play {stream.name}")
-            for stream in self._streams()
-        ]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await together(*(self._play(stream, start_us, end_us) for stream in self._streams()))
 
     def _streams(self) -> list[_Stream]:
         def passages(from_us: int, to_us: int) -> Iterator[Item]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -48,6 +48,20 @@ _COMMANDS: Final = msgspec.json.Decoder(_Commands)
 def connect(base_url: str) -> httpx.AsyncClient:
     """Make a client for a service at `base_url` (`http://127.0.0.1:8000`); the caller closes it."""
     return httpx.AsyncClient(base_url=base_url, timeout=_TIMEOUT)
+
+
+async def together(*jobs: Coroutine[Any, Any, None]) -> None:
+    """Run jobs side by side until all are done; the first error, or a cancel, ends all of them.
+
+    The error is raised as it is (a task group would wrap it).
+    """
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Service:
