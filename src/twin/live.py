@@ -24,6 +24,8 @@ from twin.events import (
     OperatorAct,
     SignalStatus,
 )
+from twin.forecast.first import ForecastInput, forecast_input
+from twin.forecast.network import forecast_network
 from twin.forecast.result import Forecast
 from twin.network.model import SingleMap
 from twin.perceive import snapshot
@@ -78,6 +80,7 @@ class Live:
         self._signals = SignalControl(network, automatic=automatic, lease_s=lease_s)
         self._access = AccessControl(network, rules)
         self._forecast: Forecast | None = None
+        self._forecast_network = forecast_network(network)
         self._sequence = 0
 
     @property
@@ -148,6 +151,10 @@ class Live:
         return dataclasses.replace(
             self._perception.link_state(now_us), closed=self._incidents.closed(now_us)
         )
+
+    def forecast_input(self, now_us: int) -> ForecastInput:
+        """Freeze what a forecast depends on; `forecast.first.make_forecast` takes it elsewhere."""
+        return forecast_input(self._forecast_network, self._perception, self._incidents, now_us)
 
     def take_forecast(self, forecast: Forecast, now_us: int) -> bool:
         """Swap a finished forecast in; False: too late, of another map or not newer, dropped."""

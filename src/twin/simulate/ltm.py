@@ -12,7 +12,7 @@ from twin.columns import Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.kernels.arrays import Flow, Limits, Wires
 from twin.simulate.kernels.transmission import advance
-from twin.simulate.roads import Roads, Turns
+from twin.simulate.roads import Roads, Turns, summed
 
 SHARE_TOLERANCE = 1e-9
 PLENTY_VPS = 1e6  # a capacity that never binds
@@ -85,9 +85,7 @@ class LinkTransmission:
 
         Raises SimulationError naming the first approach whose shares do not add up.
         """
-        total = exit_share + np.bincount(
-            self.turns.approach, weights=turn_share, minlength=len(exit_share)
-        )
+        total = exit_share + summed(self.turns.approach, turn_share, len(exit_share))
         wrong = np.flatnonzero(~(np.abs(total - 1.0) <= SHARE_TOLERANCE))
         if len(wrong) or (turn_share < 0).any() or (exit_share < 0).any():
             row = int(wrong[0]) if len(wrong) else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,15 +83,20 @@ def roads_of(network: SingleMap) -> Roads:
     )
 
 
-def turns_of(network: SingleMap, origin_node: Ints) -> Turns:
-    """Read the permitted turns; where a node lists no movements, all but U-turns are."""
+def turns_of(
+    network: SingleMap, origin_node: Ints, *, origin_links: Sequence[Sequence[int]] | None = None
+) -> Turns:
+    """Read the permitted turns; where a node lists no movements, all but U-turns are.
+
+    origin_links   the links that each origin leads into; all that leave its node when None
+    """
     rows: list[list[tuple[int, float, float, int]]] = [[] for _ in network.links]
     listed = set()
     for row, movement in enumerate(network.movements):
         listed.add(movement.node)
         share = float("nan") if movement.share is None else movement.share
         onward = network.link_rows[movement.to_link]
-        entry = (onward, movement.penalty_s, share, row)
+        entry = (onward, max(movement.penalty_s, 0.0), share, row)
         rows[network.link_rows[movement.from_link]].append(entry)
     leaving: dict[str, list[int]] = {}
     for link_row, link in enumerate(network.links):
@@ -102,9 +108,10 @@ def turns_of(network: SingleMap, origin_node: Ints) -> Turns:
                 for onward in leaving.get(link.to_node, [])
                 if network.links[onward].to_node != link.from_node
             ]
-    for node in origin_node.tolist():
-        onward_rows = leaving.get(network.nodes[node].id, [])
-        rows.append([(onward, 0.0, float("nan"), -1) for onward in onward_rows])
+    for origin, node in enumerate(origin_node.tolist()):
+        first = leaving.get(network.nodes[node].id, [])
+        into = first if origin_links is None else origin_links[origin]
+        rows.append([(onward, 0.0, float("nan"), -1) for onward in into])
     return _turn_columns(rows, origin_node)
 
 
@@ -122,3 +129,8 @@ def _turn_columns(rows: list[list[tuple[int, float, float, int]]], origin_node: 
         movement=np.array([entry[3] for entry in flat], np.int64),
         origin_node=origin_node.astype(np.int64),
     )
+
+
+def summed(rows: Ints, values: Floats, count: int) -> Floats:
+    """Add up values by row, (count,)."""
+    return np.asarray(np.bincount(rows, weights=values, minlength=count), np.float64)
