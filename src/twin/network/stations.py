@@ -49,13 +49,17 @@ _GUESSED: Final = ("geometry", "length", "lanes", "free_speed", "capacity")
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A detector station: its id, where it stands, and on which carriageway (`I110-N`)."""
+    """A detector station: its id, where it stands, and on which carriageway (`I110-N`).
+
+    `name` becomes the name of its link; without one the link is called as its road.
+    """
 
     id: str
     lat: float
     lon: float
     road: str
     period_s: float = 300.0
+    name: str = ""
 
 
 def map_from_stations(
@@ -135,7 +139,7 @@ class _Road:
             free_speed_mps=FREE_SPEED_MPS,
             capacity_vps=LANE_CAPACITY_VPS * LANES,
             link_class=LinkClass.MOTORWAY,
-            name=self.name,
+            name=station.name or self.name,
             road=self.name,
             guessed=_GUESSED,
         )
