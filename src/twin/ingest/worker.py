@@ -20,6 +20,7 @@ import numpy as np
 from twin.clock import Clock, datetime_from_us
 from twin.errors import BackendError
 from twin.events import DecisionEvent, Tick, Topic
+from twin.forecast.first import make_forecast
 from twin.ingest.check import Checker
 from twin.ingest.forecasting import ForecastCycle
 from twin.ingest.health import Vitals, WorkerHealth
@@ -105,6 +106,11 @@ class Worker:
         self._tick_due_us = NEVER_US
         self._lag_asked_s = -_LAG_EVERY_S
 
+    @property
+    def positions(self) -> Mapping[Place, int]:
+        """The next offset of every partition, as committed."""
+        return self._positions
+
     async def run(self) -> None:
         """Work until `stop` or a cancellation; then finish the batch, commit and publish.
 
@@ -161,8 +167,6 @@ class Worker:
             self._snapshot_due_us = start.snapshot_us + self._policy.snapshot_us
         self._reader = await self._patience.until_done(lambda: self._log.reader(self._positions))
         if self._policy.forecasts:
-            from twin.forecast.first import make_forecast  # brings numba: only where it is used
-
             self._forecasts = ForecastCycle(
                 self._live,
                 self._offload,
