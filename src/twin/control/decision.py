@@ -187,7 +187,9 @@ class DecisionBook:
     def _put(self, event: DecisionEvent) -> None:
         if event.kind is not DecisionKind.ACCESS:
             newest = self._newest.get((event.kind, event.target))
-            if newest is None or event.id == newest.id or event.time >= newest.time:
+            # A late version of an earlier decision (nobody answered it) is not the newest one.
+            begins = event.version == 1 or newest is None or _end_us(event) > _end_us(newest)
+            if begins or (newest is not None and event.id == newest.id):
                 self._newest[event.kind, event.target] = event
         if event.state in CLOSED:
             self._close(event)
