@@ -95,6 +95,9 @@ class Watchman:
             yellow = self.groups[group].yellow_s > 0
             assert aspects[group] is (Aspect.YELLOW if yellow else Aspect.RED)
         for starting in green - self.green:
+            if starting in self.ended:
+                dark_s = (now_us - self.ended[starting]) / SECOND
+                assert dark_s >= self.groups[starting].yellow_s
             for ending, ended_us in self.ended.items():
                 needed_s = self.between_s.get((ending, starting))
                 if needed_s is not None:

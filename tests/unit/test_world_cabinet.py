@@ -153,6 +153,26 @@ def test_a_change_under_way_is_finished_first() -> None:
     assert greens(cabinet) == {"main"}
 
 
+def test_a_group_finishes_its_yellow_before_it_is_green_again() -> None:
+    quick = crossing()
+    hasty = replace(
+        quick,
+        groups=tuple(replace(group, min_green_s=0.5) for group in quick.groups),
+        intergreen_s=tuple((a, b, 0.5) for a, b, _ in quick.intergreen_s),
+    )
+    cabinet = Cabinet(hasty, timezone="UTC", now_us=START_US)
+    cabinet.advance(at(10))
+    cabinet.take(request("2", until_s=40), at(10))
+    cabinet.advance(at(10.5))  # main turns yellow for 3 s
+    cabinet.advance(at(11))
+    assert greens(cabinet) == {"side"}
+    cabinet.take(request("1", until_s=40), at(11))
+    cabinet.advance(at(13))
+    assert cabinet.aspects()["main"] is Aspect.YELLOW
+    cabinet.advance(at(13.5))
+    assert greens(cabinet) == {"main"}
+
+
 def test_a_lease_cannot_starve_a_group() -> None:
     cabinet = started()
     cabinet.advance(at(10))
