@@ -112,7 +112,8 @@ function instant(at: number | string): number {
   return typeof at === 'number' ? at : Date.parse(at)
 }
 
-/** A machine's word for a reader, when no message knows it: `own_plan` becomes `own plan`. */
+/** A machine's word for a reader, when no message knows it: `OWN_PLAN` becomes `own plan`. */
 export function plain(word: string): string {
-  return word.replaceAll('_', ' ')
+  const spaced = word.replaceAll('_', ' ')
+  return word.length > 2 && spaced === spaced.toUpperCase() ? spaced.toLowerCase() : spaced
 }

@@ -54,6 +54,11 @@ class Words {
     return typeof message === 'string' ? message : plain(word)
   }
 
+  /** Whether there is a message for a word of a group. */
+  knows(group: string, word: string): boolean {
+    return `${group}.${word}` in en
+  }
+
   private plural(message: Record<string, string>, n: string | number | undefined): string {
     const form = this.rules.select(Number(n ?? 0))
     return message[form] ?? message.other ?? ''

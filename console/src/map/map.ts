@@ -6,6 +6,7 @@ import maplibregl from 'maplibre-gl/dist/maplibre-gl-csp.js'
 import workerUrl from 'maplibre-gl/dist/maplibre-gl-csp-worker.js?url'
 import type { Links } from '../lib/network.svelte'
 import { stateOfByte } from '../lib/speed'
+import { pairings } from './pairs'
 import { SIGN_SCALE, signs } from './icons'
 import { type Colours, mapStyle, SWITCHED } from './style'
 
@@ -43,7 +44,7 @@ export class RoadMap {
   ) {
     const start =
       view === null
-        ? { bounds, fitBoundsOptions: { padding: 70 } }
+        ? { bounds, fitBoundsOptions: { padding: room(element) } }
         : { center: view.centre, zoom: view.zoom }
     this.map = new maplibregl.Map({
       container: element,
@@ -73,10 +74,15 @@ export class RoadMap {
 
   /** The drawn links, each told whether another one runs back along it. */
   setLinks(links: Links): void {
-    const ends = new Set(links.features.map((link) => endsOf(link.geometry.coordinates)))
-    const features = links.features.map((link) => {
-      const back = endsOf(link.geometry.coordinates.toReversed())
-      return { ...link, properties: { ...link.properties, paired: ends.has(back) ? 1 : 0 } }
+    const paired = pairings(links.features.map((link) => link.geometry.coordinates))
+    const named = new Set<string>()
+    const features = links.features.map((link, row) => {
+      const { name, from_node, to_node } = link.properties
+      // Of two directions with one name, one carries it.
+      const back = `${name} ${to_node} ${from_node}`
+      const label = paired[row] === 1 && named.has(back) ? '' : name
+      named.add(`${name} ${from_node} ${to_node}`)
+      return { ...link, properties: { ...link.properties, paired: paired[row], label } }
     })
     this.states = new Uint8Array(features.length).fill(255)
     this.setData('links', { type: 'FeatureCollection', features })
@@ -130,7 +136,7 @@ export class RoadMap {
   }
 
   fit(bounds: LngLatBoundsLike): void {
-    this.map.fitBounds(bounds, { padding: 70, animate: moving() })
+    this.map.fitBounds(bounds, { padding: room(this.element), animate: moving() })
   }
 
   zoom(by: number): void {
@@ -213,10 +219,10 @@ export class RoadMap {
   }
 }
 
-function endsOf(line: Position[]): string {
-  const place = (point: Position | undefined): string =>
-    point === undefined ? '' : `${point[0]!.toFixed(6)},${point[1]!.toFixed(6)}`
-  return `${place(line[0])} ${place(line.at(-1))}`
+// What the legend and the buttons cover, so that the whole map stands beside them.
+function room(element: HTMLElement): { top: number; bottom: number; left: number; right: number } {
+  const wide = element.clientWidth > 700
+  return { top: 40, bottom: 40, left: wide ? 220 : 40, right: wide ? 90 : 40 }
 }
 
 function moving(): boolean {

@@ -44,16 +44,16 @@ const rank = (big: number, middle: number, small: number): ExpressionSpecificati
   small,
 ]
 const STOPS: [zoom: number, big: number, middle: number, small: number][] = [
-  [9, 1.6, 1.1, 0.6],
-  [12, 4, 2.6, 1.5],
-  [14, 7, 5, 3],
-  [17, 16, 12, 8],
+  [9, 2.4, 1.6, 1],
+  [12, 6, 3.6, 2.2],
+  [14, 10, 7, 4.5],
+  [17, 20, 15, 10],
 ]
 
-type At = (width: ExpressionSpecification) => ExpressionSpecification
+type At = (width: ExpressionSpecification, zoom: number) => ExpressionSpecification
 
 function byZoom(at: At): ExpressionSpecification {
-  const stops = STOPS.flatMap(([zoom, ...widths]) => [zoom, at(rank(...widths))])
+  const stops = STOPS.flatMap(([zoom, ...widths]) => [zoom, at(rank(...widths), zoom)])
   return ['interpolate', ['exponential', 1.4], ['zoom'], ...stops] as ExpressionSpecification
 }
 
@@ -61,7 +61,18 @@ const width = (extra: number): ExpressionSpecification =>
   byZoom((own) => ['+', ['*', own, emphasis], extra])
 
 // To the right of its direction, so that both carriageways show where they share a line.
-const offset = byZoom((own) => ['case', ['==', ['get', 'paired'], 1], ['*', own, 0.72], 0])
+// A carriageway with a line of its own needs that only from afar.
+const offset = byZoom((own, zoom) => [
+  'match',
+  ['get', 'paired'],
+  1,
+  ['*', own, 0.72],
+  2,
+  ['*', own, zoom < 14 ? 0.72 : zoom < 17 ? 0.35 : 0],
+  0,
+])
+
+const signSize: ExpressionSpecification = ['interpolate', ['linear'], ['zoom'], 12, 0.65, 15, 1.1]
 
 const round = { 'line-cap': 'round', 'line-join': 'round' } as const
 const butt = { 'line-cap': 'butt', 'line-join': 'round' } as const
@@ -201,33 +212,34 @@ function points(colours: Colours): LayerSpecification[] {
       id: 'junctions-point',
       type: 'symbol',
       source: 'junctions',
-      layout: { 'icon-image': 'junction', 'icon-allow-overlap': true, 'icon-size': 1 },
+      layout: { 'icon-image': 'junction', 'icon-allow-overlap': true, 'icon-size': signSize },
     },
     {
       id: 'gates-point',
       type: 'symbol',
       source: 'gates',
-      layout: { 'icon-image': 'gate', 'icon-allow-overlap': true },
+      layout: { 'icon-image': 'gate', 'icon-allow-overlap': true, 'icon-size': signSize },
     },
     {
       id: 'incidents-point',
       type: 'symbol',
       source: 'incidents',
-      layout: { 'icon-image': 'incident', 'icon-allow-overlap': true },
+      layout: { 'icon-image': 'incident', 'icon-allow-overlap': true, 'icon-size': 1.1 },
     },
     {
       id: 'roads-name',
       type: 'symbol',
       source: 'links',
       minzoom: 12,
-      filter: ['!=', ['get', 'name'], ''],
+      filter: ['!=', ['get', 'label'], ''],
       layout: {
         'symbol-placement': 'line',
         'symbol-spacing': 420,
-        'text-field': ['get', 'name'],
+        'text-field': ['get', 'label'],
+        'text-max-angle': 30,
         'text-font': ['sans-serif'],
         'text-size': 12,
-        'text-offset': [0, 1.3],
+        'text-offset': [0, 1.5],
         'text-padding': 8,
       },
       paint: text(colours),
