@@ -7,8 +7,10 @@ Doubtful but possible things are no problems: they are findings (`network/qualit
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Collection, Container, Iterator, Sequence
+from dataclasses import fields
 from itertools import chain
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,6 +20,7 @@ import shapely
 from twin.network.model import Junction, Link, Movement, Point, SignalPlan, SingleMap
 
 MOST_LANES: Final = 12
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _SLACK_M: Final = 1e-3  # a position may stand this far beyond the end of its link
 _SLACK_SHARE: Final = 1e-6
 _SLACK_S: Final = 1e-3
@@ -62,6 +65,7 @@ def _identities(network: SingleMap) -> Iterator[str]:
     }
     for table, parts in tables.items():
         yield from _ids(table, [part.id for part in parts])
+        yield from _texts(table, parts)
 
 
 def _ids(table: str, ids: Sequence[str]) -> Iterator[str]:
@@ -70,6 +74,16 @@ def _ids(table: str, ids: Sequence[str]) -> Iterator[str]:
             yield f"{table} {identity!r} stands {times} times"
         if not identity or identity != identity.strip() or not identity.isprintable():
             yield f"{table} id {identity!r} must be printable text without blanks at its ends"
+
+
+def _texts(table: str, parts: Sequence[Any]) -> Iterator[str]:
+    """Find control characters, which no text file of a map can carry."""
+    names = [field.name for field in fields(parts[0])] if parts else []
+    for part in parts:
+        for name in names:
+            text = getattr(part, name)
+            if isinstance(text, str) and _CONTROL.search(text):
+                yield f"{table} {part.id!r}: {name} holds a control character"
 
 
 def _unknown(who: str, field: str, ids: Collection[str], known: Container[str]) -> Iterator[str]:

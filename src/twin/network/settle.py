@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import shapely
+
 from twin.network.model import (
     Extra,
     Feature,
@@ -64,6 +66,17 @@ def extra(value: Extra) -> Extra:
     return tuple(sorted((str(name), str(text)) for name, text in value if text))
 
 
+def shape(wkt: str) -> str:
+    """Write WKT in one way, flat, rounded to the grid; what is no WKT stays as it is."""
+    if not wkt:
+        return ""
+    try:
+        whole = shapely.force_2d(shapely.from_wkt(wkt))
+    except shapely.errors.GEOSException:
+        return wkt
+    return str(shapely.to_wkt(whole, rounding_precision=_DEGREES, trim=True))
+
+
 def node(value: Node) -> Node:
     """Settle a node."""
     return replace(value, point=point(value.point), extra=extra(value.extra))
@@ -74,6 +87,7 @@ def link(value: Link) -> Link:
     return replace(
         value,
         line=line(value.line),
+        road=value.road.strip(),
         length_m=metres(value.length_m),
         lanes=int(value.lanes),
         free_speed_mps=rate(value.free_speed_mps),
@@ -161,12 +175,17 @@ def gate(value: Gate) -> Gate:
 
 def zone(value: Zone) -> Zone:
     """Settle a zone."""
-    return replace(value, links=tuple(value.links), extra=extra(value.extra))
+    return replace(
+        value,
+        links=tuple(value.links),
+        boundary_wkt=shape(value.boundary_wkt),
+        extra=extra(value.extra),
+    )
 
 
 def feature(value: Feature) -> Feature:
     """Settle a feature beside the road."""
-    return replace(value, links=tuple(value.links), extra=extra(value.extra))
+    return replace(value, wkt=shape(value.wkt), links=tuple(value.links), extra=extra(value.extra))
 
 
 def table(value: Table) -> Table:

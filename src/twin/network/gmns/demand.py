@@ -18,12 +18,12 @@ class Trips(NamedTuple):
     trips: float
 
 
-def read_demand(folder: Path) -> list[Trips]:
-    """Return demand.csv in the order of the file; MapError names the cell that is wrong.
+def read_demand(path: Path) -> list[Trips]:
+    """Return the trips of a file, or of demand.csv in a folder; MapError names the wrong cell.
 
     Columns: orig_taz, dest_taz, total (or o_zone_id, d_zone_id, volume).
     """
-    sheet = read_sheet(folder / "demand.csv")
+    sheet = read_sheet(path / "demand.csv" if path.is_dir() else path)
     names = next((names for names in _COLUMNS if set(names) <= set(sheet.columns)), _COLUMNS[0])
     columns = zip(sheet.ids(names[0]), sheet.ids(names[1]), sheet.ids(names[2]), strict=True)
     return [

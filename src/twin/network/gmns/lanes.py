@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from twin.ids import LaneId, LinkId
-from twin.network.gmns.sheets import Sheet, number_text
+from twin.network.gmns.sheets import Sheet, extra_cells, number_text
 from twin.network.gmns.source import Source
 from twin.network.model import Lane, Link, SingleMap
 from twin.network.problems import MOST_LANES
@@ -166,7 +166,7 @@ def lane_rows(network: SingleMap) -> Iterator[dict[str, str]]:
     for lane in network.lanes:
         if lane.span is None:
             yield {
-                **dict(lane.extra),
+                **extra_cells("lane", lane.id, lane.extra, _POCKET_FIELDS),
                 "lane_id": lane.id,
                 "link_id": lane.link,
                 "lane_num": str(lane.number),
@@ -181,7 +181,7 @@ def pocket_rows(network: SingleMap) -> Iterator[dict[str, str]]:
     for lane in network.lanes:
         if lane.span is not None and lane.id not in in_table:
             yield {
-                **dict(lane.extra),
+                **extra_cells("lane", lane.id, lane.extra, _POCKET_FIELDS),
                 "lane_id": lane.id,
                 "link_id": lane.link,
                 "lane_num": str(lane.number),

@@ -13,7 +13,7 @@ from twin.network.gmns.geometries import read_lines, read_shapes
 from twin.network.gmns.link_values import read_values
 from twin.network.gmns.measures import line_wkt
 from twin.network.gmns.moments import read_moments
-from twin.network.gmns.sheets import Sheet, join_list, number_text, split_list
+from twin.network.gmns.sheets import Sheet, extra_cells, join_list, number_text, split_list
 from twin.network.gmns.source import Source
 from twin.network.model import Line, Link, LinkClass, Node
 from twin.network.quality import Severity
@@ -39,6 +39,8 @@ _FIELDS: Final = frozenset(
         "jurisdiction",
     }
 )
+
+_ALSO_EXTRA: Final = frozenset({"geometry_id", "parent_link_id", "facility_type", "directed"})
 
 
 def read_links(source: Source, nodes: list[Node]) -> list[Link]:
@@ -188,7 +190,7 @@ def link_rows(links: tuple[Link, ...]) -> Iterator[tuple[dict[str, str], tuple[s
     """
     shared: dict[str, Line] = {}
     for link in links:
-        extra = dict(link.extra)
+        extra = extra_cells("link", link.id, link.extra, _FIELDS - _ALSO_EXTRA)
         name = extra.get("geometry_id", "")
         first = bool(name) and name not in shared
         flag = _direction(link.line, shared.setdefault(name, link.line)) if name else 0

@@ -93,7 +93,7 @@ class Measures:
         if not np.isfinite(shapely.get_coordinates(places)).all():
             message = "its coordinates do not fit the crs of the dataset"
             raise ValueError(message)
-        return str(shapely.to_wkt(places, rounding_precision=9, trim=True))
+        return settle.shape(shapely.to_wkt(places, rounding_precision=12))
 
     def _flat_wgs84(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         if self.transformer is None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from twin.ids import MovementId, NodeId, derived_id
 from twin.network.geometry import turn_deg
-from twin.network.gmns.sheets import Sheet, number_text
+from twin.network.gmns.sheets import Sheet, extra_cells, number_text
 from twin.network.gmns.source import Source
 from twin.network.model import Link, LinkClass, Movement, TurnKind
 from twin.network.quality import Severity
@@ -222,7 +222,7 @@ def movement_rows(movements: tuple[Movement, ...]) -> Iterator[dict[str, str]]:
             "penalty": number_text(movement.penalty_s) if movement.penalty_s else "",
             "capacity": "" if capacity is None else number_text(vph_from_vps(capacity)),
             "ctrl_type": movement.control,
-            **dict(movement.extra),
+            **extra_cells("movement", movement.id, movement.extra, _FIELDS - {"type"}),
         }
 
 

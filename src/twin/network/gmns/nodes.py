@@ -7,7 +7,7 @@ from typing import Final
 
 from twin.ids import LinkId, NodeId, ZoneId
 from twin.network.gmns.measures import read_points
-from twin.network.gmns.sheets import Sheet, join_list, split_list
+from twin.network.gmns.sheets import Sheet, extra_cells, join_list, split_list
 from twin.network.gmns.source import Source
 from twin.network.model import Node, Zone
 from twin.network.quality import Severity
@@ -53,7 +53,7 @@ def node_rows(nodes: tuple[Node, ...]) -> Iterator[dict[str, str]]:
     """Write nodes as rows of node.csv."""
     for node in nodes:
         yield {
-            **dict(node.extra),
+            **extra_cells("node", node.id, node.extra, _NODE_FIELDS),
             "node_id": node.id,
             "name": node.name,
             "x_coord": repr(node.point[0]),
@@ -137,7 +137,7 @@ def zone_rows(zones: tuple[Zone, ...]) -> Iterator[dict[str, str]]:
     """Write zones as rows of zone.csv."""
     for zone in zones:
         yield {
-            **dict(zone.extra),
+            **extra_cells("zone", zone.id, zone.extra, _ZONE_FIELDS),
             "zone_id": zone.id,
             "name": zone.name,
             "boundary": zone.boundary_wkt,

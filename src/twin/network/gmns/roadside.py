@@ -9,7 +9,7 @@ from twin.clock import iso_from_us
 from twin.ids import GateId, LinkId, SensorId, ZoneId
 from twin.network.gmns.measures import read_points
 from twin.network.gmns.moments import read_moments
-from twin.network.gmns.sheets import Sheet, join_list, number_text, split_list
+from twin.network.gmns.sheets import Sheet, extra_cells, join_list, number_text, split_list
 from twin.network.gmns.source import Source
 from twin.network.model import Feature, Gate, Layer, Point, Sensor
 
@@ -90,7 +90,7 @@ def sensor_rows(sensors: tuple[Sensor, ...]) -> Iterator[dict[str, str]]:
     """Write sensors as rows of twin_sensor.csv."""
     for sensor in sensors:
         yield {
-            **dict(sensor.extra),
+            **extra_cells("sensor", sensor.id, sensor.extra, _SENSOR_FIELDS),
             "sensor_id": sensor.id,
             "link_id": sensor.link,
             "position_m": number_text(sensor.position_m),
@@ -201,7 +201,7 @@ def feature_rows(features: tuple[Feature, ...]) -> Iterator[dict[str, str]]:
     for feature in features:
         start_us, end_us = feature.valid_from_us, feature.valid_to_us
         yield {
-            **dict(feature.extra),
+            **extra_cells("feature", feature.id, feature.extra, _FEATURE_FIELDS),
             "feature_id": feature.id,
             "layer": feature.layer.value,
             "geometry": feature.wkt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -196,6 +196,18 @@ def sheet_text(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def extra_cells(
+    table: str, identity: str, extra: Iterable[tuple[str, str]], fields: Container[str]
+) -> dict[str, str]:
+    """Return extra fields as cells; MapError for one that would stand in a column of the model."""
+    cells = dict(extra)
+    for name in cells:
+        if name in fields or not name.isprintable() or name != name.strip():
+            message = f"{table} {identity!r}: an extra field cannot be called {name!r}"
+            raise MapError(message)
+    return cells
 
 
 def split_list(text: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from twin.errors import MapError
 from twin.ids import GroupId, JunctionId, MovementId, NodeId, PlanId, StageId
-from twin.network.gmns.sheets import Sheet, join_list, number, number_text, split_list
+from twin.network.gmns.sheets import Sheet, extra_cells, join_list, number, number_text, split_list
 from twin.network.gmns.source import Source
 from twin.network.model import Junction, SignalGroup, SignalPlan, Stage
 
@@ -157,7 +157,7 @@ def junction_rows(junctions: tuple[Junction, ...]) -> Iterator[dict[str, str]]:
     """Write junctions as rows of twin_junction.csv."""
     for junction in junctions:
         yield {
-            **dict(junction.extra),
+            **extra_cells("junction", junction.id, junction.extra, _FIELDS),
             "junction_id": junction.id,
             "node_id": junction.node,
             "name": junction.name,

@@ -137,6 +137,9 @@ def open_source(folder: Path) -> Source:
         if name not in sheets:
             message = f"{folder}: {name}.csv is missing"
             raise MapError(message)
+        if sheets[name].columns and not sheets[name].rows:
+            message = f"{name}.csv line 1: there is no {name} below the column names"
+            raise MapError(message)
     findings = Findings()
     for sheet in sheets.values():
         if not sheet.whole_end:
