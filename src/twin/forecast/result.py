@@ -24,8 +24,9 @@ class Method(IntEnum):
 class Forecast:
     """The next hour of every link.
 
-    speed_mps, speed_lo_mps, speed_hi_mps, flow_vps, density_vpm   (steps, links) float64, NaN = none
-    method                                                         (links,) uint8, `Method`
+    speed_mps, speed_lo_mps, speed_hi_mps, flow_vps, density_vpm
+             (steps, links) float64, NaN = none
+    method   (links,) uint8, `Method`
     Row k is the mean over ((k) step_s, (k + 1) step_s] after `made_us`; lo and hi bound 80 %.
     """
 

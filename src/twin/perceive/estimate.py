@@ -50,10 +50,8 @@ class Perception:
 
     def observe(self, batch: ReadingBatch) -> None:
         """Take readings in; the caller has checked them and left duplicates out."""
-        if not len(batch):
-            return
-        values = np.column_stack([batch.count, batch.speed_mps, batch.occupancy_frac])
         middle_us = batch.time_us - batch.period_ms * 500
+        values = np.column_stack([batch.count, batch.speed_mps, batch.occupancy_frac])
         record_readings(
             batch.sensor.astype(np.int32),
             batch.time_us.astype(np.int64),

@@ -146,6 +146,11 @@ class LinkTransmission:
         return self._flow.entered - self._flow.left
 
     @property
+    def storage(self) -> Floats:
+        """Return how many vehicles each link holds when it is full."""
+        return self._wires.storage.copy()
+
+    @property
     def waiting(self) -> Floats:
         """Return how many vehicles wait at each origin."""
         return self._flow.waiting.copy()

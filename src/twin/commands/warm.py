@@ -1,0 +1,43 @@
+"""`twin warm`: compile every kernel before anybody waits for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twin.commands.console import plain_errors, progress
+from twin.perceive.warm import warm_perception
+from twin.simulate.warm import warm_paths, warm_transmission
+
+KERNELS: Final[tuple[tuple[str, Callable[[], None]], ...]] = (
+    ("perception", warm_perception),
+    ("link transmission", warm_transmission),
+    ("shortest paths", warm_paths),
+)
+
+
+def warm() -> None:
+    """Compile the numerical kernels and keep them; the next start is quick.
+
+    One process does this alone: two that write the same cache at once can crash.
+    """
+    with plain_errors(), progress() as bar:
+        task = bar.add_task("compiling", total=len(KERNELS))
+        warm_kernels(
+            on_kernel=lambda name: bar.update(task, description=f"compiling {name}"),
+            on_done=lambda: bar.advance(task),
+        )
+
+
+def warm_kernels(
+    *,
+    on_kernel: Callable[[str], None] | None = None,
+    on_done: Callable[[], None] | None = None,
+) -> None:
+    """Run every kernel once on a tiny input, so that it is compiled and cached."""
+    for name, run in KERNELS:
+        if on_kernel is not None:
+            on_kernel(name)
+        run()
+        if on_done is not None:
+            on_done()

@@ -1,0 +1,50 @@
+"""Runs every kernel of the simulation once, so that nobody waits for a compiler later."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twin.simulate.kernels.paths import load_trips
+from twin.simulate.ltm import LinkTransmission
+from twin.simulate.node import node_flows
+from twin.simulate.roads import Roads, Turns
+
+
+def warm_transmission() -> None:
+    """Compile the link transmission model and the node model."""
+    one = np.ones(1)
+    rows = np.zeros(1, np.int64)
+    roads = Roads(rows, rows + 1, 100.0 * one, 10.0 * one, 0.5 * one, 0.15 * one, 2)
+    turns = Turns(
+        start=np.array([0, 0, 1], np.int64),
+        approach=rows + 1,
+        link=rows,
+        seconds=np.zeros(1),
+        share=one,
+        movement=rows - 1,
+        origin_node=rows,
+    )
+    run = LinkTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
+    run.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
+    node_flows(one, one, np.ones((1, 1)), one)
+
+
+def warm_paths() -> None:
+    """Compile the shortest paths."""
+    rows = np.zeros(1, np.int64)
+    starts = np.array([0, 1], np.int64)
+    load_trips(
+        np.ones(1),
+        np.array([0, 0, 1], np.int64),
+        rows,
+        np.zeros(1),
+        rows + 1,
+        np.array([0, 0, 1], np.int64),
+        rows,
+        starts,
+        rows + 1,
+        np.ones(1),
+        np.zeros(1),
+        np.zeros(2),
+        np.zeros(1),
+    )
