@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import math
 import random
 import sys
@@ -64,6 +65,7 @@ from twin.ids import (
     ZoneId,
     derived_id,
 )
+from twin.ingest.health import WorkerHealth
 from twin.log.contract import Place, TopicSpec
 from twin.log.embedded import EmbeddedLog
 from twin.network.corridors import corridors
@@ -118,7 +120,7 @@ def small_city() -> SingleMap:
         ("C1-E", "Calle Mayor", [f"A{row}" for row in range(6)], LinkClass.ARTERIAL, 2, 13.9),
     ):
         places = {node.id: node for node in nodes}
-        for row, (start, end) in enumerate(zip(chain, chain[1:], strict=False)):
+        for row, (start, end) in enumerate(itertools.pairwise(chain)):
             line = (places[NodeId(start)].point, places[NodeId(end)].point)
             length_m = math.dist(*line) * 85_000.0
             links.append(
@@ -239,7 +241,7 @@ class Play:
         closed = np.zeros(count, np.uint8)
         closed[rows % 31 == 27] = 1
         ages = {Freshness.LIVE: 20.0, Freshness.DELAYED: 140.0, Freshness.STALE: 900.0}
-        age_s = np.array([ages.get(Freshness(code), np.nan) for code in freshness])
+        age_s = np.array([ages.get(Freshness(code), np.nan) for code in freshness.tolist()])
         density = flow / np.maximum(speed, 1.0)
         return LinkState(
             now_us,
@@ -310,6 +312,8 @@ class Play:
         ]
         if self.sequence % 20 == 3:
             made.append(self.proposal(now_us))
+        if self.sequence % 7 == 2:
+            made += self.stage(now_us)
         if self.sequence % 4 == 1 and self.served.network.gates:
             made += self.passage(now_us)
         made += [
@@ -334,7 +338,7 @@ class Play:
 
     def proposal(self, now_us: int) -> DecisionEvent:
         """Propose to control a junction for a quarter of an hour."""
-        names = [junction.id for junction in self.served.network.junctions] or ["J1"]
+        names = [junction.id for junction in self.served.network.junctions] or [JunctionId("J1")]
         target = self.dice.choice(names)
         now = datetime_from_us(now_us)
         return DecisionEvent(
@@ -346,15 +350,13 @@ class Play:
             time=now,
             reason="QUEUE_GROWS",
             facts=(
-                Fact(name="queue", value=float(self.dice.randint(8, 40)), unit="veh", age_s=12.0),
+                Fact(name="delay now", value=float(self.dice.randint(20, 60)), unit="veh h/h"),
+                Fact(name="delay saved", value=float(self.dice.randint(2, 18)), unit="veh h/h"),
                 Fact(
-                    name="delay", value=float(self.dice.randint(20, 90)), unit="s/veh", age_s=12.0
-                ),
-                Fact(
-                    name="pressure of the side road",
-                    value=round(self.dice.random(), 2),
-                    unit="",
-                    age_s=4.0,
+                    name="longest queue",
+                    value=float(self.dice.randint(8, 40)),
+                    unit="veh",
+                    age_s=12.0,
                 ),
             ),
             command={"for_s": "900"},
@@ -363,6 +365,34 @@ class Play:
             map_version=self.served.network.version,
             forecast_id=self.forecast.id if self.forecast else "",
         )
+
+    def stage(self, now_us: int) -> list[DecisionEvent]:
+        """Ask a controlled junction for a stage."""
+        names = [one.target for one in self.open.values() if one.state is DecisionState.ISSUED]
+        found = [one for one in self.served.network.junctions if one.id in names and one.stages]
+        if not found:
+            return []
+        junction, now = self.dice.choice(found), datetime_from_us(now_us)
+        decided = DecisionEvent(
+            id=derived_id("stage", junction.id, now_us),
+            version=1,
+            kind=DecisionKind.SIGNAL_STAGE,
+            state=DecisionState.DECIDED,
+            target=junction.id,
+            time=now,
+            reason="more_pressure",
+            command={"stage": self.dice.choice(junction.stages).id},
+            automatic=True,
+            map_version=self.served.network.version,
+        )
+        issued = structs.replace(
+            decided,
+            version=2,
+            state=DecisionState.ISSUED,
+            lease_until=now + timedelta(seconds=15),
+            checks=("minimum green", "intergreens"),
+        )
+        return [decided, issued]
 
     def passage(self, now_us: int) -> list[DecisionEvent]:
         """Decide one passage at some gate."""
@@ -387,6 +417,7 @@ class Play:
             "confidence": round(self.dice.uniform(0.7, 0.99), 2),
             "vehicle": "" if state == "UNREAD" else f"v·{self.dice.randrange(65536):04X}",
             "profile": profile,
+            "window": "08:00-11:00" if profile in {"RESIDENT", "GOODS"} else "always",
         }
         now = datetime_from_us(now_us)
         decided = DecisionEvent(
@@ -522,11 +553,9 @@ async def play(served: Served) -> None:
         kept_us = minute_us
 
 
-@dataclass(frozen=True)
-class NoWorker:
-    """There is no worker here, and no problem either."""
-
-    problem: str | None = None
+def no_worker() -> WorkerHealth:
+    """Say that all is well: there is no worker here."""
+    return WorkerHealth("running", {}, {}, None, None, None, {}, 0, 0, 0, 0, 0)
 
 
 def everybody_is_operator() -> None:
@@ -557,7 +586,7 @@ async def serve(options: argparse.Namespace, folder: Path) -> None:
         clock=clock,
         keys=KeyRing.fresh("test"),
         board=Board(network, clock),
-        worker_health=NoWorker,
+        worker_health=no_worker,
         timezone=network.timezone,
         mode=Mode.LIVE,
         note="synthetic, from tools/dev_api.py",
@@ -582,7 +611,7 @@ async def serve(options: argparse.Namespace, folder: Path) -> None:
     player = asyncio.create_task(play(served))
     server = asyncio.create_task(uvicorn.Server(config).serve())
     await asyncio.wait({player, server}, return_when=asyncio.FIRST_COMPLETED)
-    served.closing.set()
+    served.board.close()
     if player.done():
         player.result()
     player.cancel()

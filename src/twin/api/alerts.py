@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -10,10 +11,11 @@ from starlette.responses import Response, StreamingResponse
 
 from twin.api.auth import Asking, House, Person
 from twin.api.clock import clock_view
-from twin.api.decision_text import decision_view, sees_vehicles
+from twin.api.decision_views import decision_view, sees_vehicles
 from twin.api.gates import gate_event_view
 from twin.api.routes import Endpoint
 from twin.api.served import Served
+from twin.api.slots import ALERT_PLACES
 from twin.events import DecisionEvent, DecisionKind
 
 HEARTBEAT_S: Final = 5.0
@@ -29,13 +31,16 @@ async def alerts_stream(served: House, person: Asking) -> Response:
 async def _events(served: Served, person: Person) -> AsyncIterator[bytes]:
     yield _clock(served)
     told = 0
+    gates_told: OrderedDict[str, None] = OrderedDict()
     with served.board.alerts() as slot:
-        while not served.closing.is_set():
+        while not served.board.closed:
             taken = await slot.take(HEARTBEAT_S)
             if slot.dropped > told:
                 yield _event("missed", msgspec.json.encode({"decisions": slot.dropped - told}))
                 told = slot.dropped
             for event in taken:
+                if event.kind is DecisionKind.ACCESS and not _is_new(event, gates_told):
+                    continue
                 shown = _shown(served, person, event)
                 if shown is not None:
                     yield shown
@@ -43,12 +48,22 @@ async def _events(served: Served, person: Person) -> AsyncIterator[bytes]:
                 yield _clock(served)
 
 
+def _is_new(event: DecisionEvent, told: OrderedDict[str, None]) -> bool:
+    """Say whether a passage was not told yet: its later versions change nothing that is shown."""
+    if event.id in told:
+        return False
+    told[event.id] = None
+    if len(told) > ALERT_PLACES:
+        told.popitem(last=False)
+    return True
+
+
 def _shown(served: Served, person: Person, event: DecisionEvent) -> bytes | None:
     if event.kind is DecisionKind.ACCESS:
         if not sees_vehicles(person):
             return None
-        return _event("gate", msgspec.json.encode(gate_event_view(event, served.network)))
-    view = decision_view(event, network=served.network, person=person, now_us=served.clock.now_us())
+        return _event("gate", msgspec.json.encode(gate_event_view(event)))
+    view = decision_view(event, person=person, now_us=served.clock.now_us())
     return _event("decision", msgspec.json.encode(view))
 
 

@@ -7,8 +7,8 @@ Nothing here grows without bound.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -18,15 +18,15 @@ from twin.api.classes import link_codes
 from twin.api.frames import Stamp, encode_delta, encode_key
 from twin.api.gate_tally import GateTally
 from twin.api.slots import AlertSlot, FrameSlot
-from twin.clock import Clock, us_from_datetime
+from twin.clock import Clock
 from twin.columns import Floats
-from twin.events import DecisionEvent, DecisionKind, DecisionState
+from twin.events import DecisionEvent
 from twin.network.model import SingleMap
 from twin.perceive.state import Codes
 from twin.picture import Picture
+from twin.street.commands import CommandBoard
 
 DECISIONS_KEPT: Final = 4096
-COMMANDS_KEPT: Final = 4096
 KEY_EVERY: Final = 60
 """A key frame is due after so many pictures, so that a reader that erred heals by itself."""
 
@@ -48,10 +48,16 @@ class Board:
         self._alerts: set[AlertSlot] = set()
         self.gates = GateTally(network.timezone)
         self._decisions: OrderedDict[str, DecisionEvent] = OrderedDict()
-        self._commands: deque[tuple[int, DecisionEvent]] = deque(maxlen=COMMANDS_KEPT)
-        self._command_sequence = clock.now_us()  # above those of an earlier run
+        self.commands = CommandBoard(clock)
         self._decided = asyncio.Event()
         self.frames_sent = 0
+        self.closed = False
+
+    def close(self) -> None:
+        """End the endless answers: every reader of alerts is let go."""
+        self.closed = True
+        for slot in self._alerts:
+            slot.wake()
 
     @property
     def stream_clients(self) -> int:
@@ -117,6 +123,7 @@ class Board:
         for event in fresh:
             for slot in self._alerts:
                 slot.put(event)
+        self.commands.publish(fresh)
         self._decided.set()
         self._decided = asyncio.Event()
 
@@ -128,9 +135,6 @@ class Board:
         self._decisions.move_to_end(event.id)
         while len(self._decisions) > DECISIONS_KEPT:
             self._decisions.popitem(last=False)
-        if event.state is DecisionState.ISSUED and event.kind is not DecisionKind.SIGNAL_CONTROL:
-            self._command_sequence += 1
-            self._commands.append((self._command_sequence, event))
         self.gates.take(event)
         return True
 
@@ -158,29 +162,3 @@ class Board:
 
         await self._until(newer, timeout_s)
         return newer()
-
-    async def commands(
-        self, *, devices: Collection[str], after: int, timeout_s: float
-    ) -> tuple[int, list[DecisionEvent]]:
-        """Return issued decisions for `devices` (empty: all) above sequence `after`.
-
-        Waits up to `timeout_s` for the first. Those past their lease or expiry are left out. A
-        sequence from a later run than ours (the service was put back) counts as none.
-        """
-
-        def news() -> list[DecisionEvent]:
-            start = after if after <= self._command_sequence else 0
-            return [
-                event
-                for sequence, event in self._commands
-                if sequence > start
-                and (not devices or event.target in devices)
-                and not self._is_over(event)
-            ]
-
-        await self._until(news, timeout_s)
-        return self._command_sequence, news()
-
-    def _is_over(self, event: DecisionEvent) -> bool:
-        end = event.lease_until or event.expires
-        return end is not None and us_from_datetime(end) <= self._clock.now_us()

@@ -54,7 +54,7 @@ async def replay_deadletter(
     stored = await _letter(served, letter_id)
     if stored.state not in (LetterState.OPEN, LetterState.MENDED):
         raise _conflict("state", str(stored.state), "is open or mended")
-    topic = served.topics.topic(stored.letter.place.topic)
+    topic = Topic(stored.letter.place.topic)
     now_us = served.clock.now_us()
     value = stored.to_replay
     if body.payload is not None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from twin.api.auth import Asking, House, Person
 from twin.api.bodies import decoded_body
-from twin.api.decision_text import decision_view, sees_vehicles
+from twin.api.decision_views import decision_view, sees_vehicles
 from twin.api.problems import Problem, not_found
 from twin.api.routes import Body, Endpoint, json_answer
 from twin.api.schemas import ActBody, DecisionHistoryView, DecisionsView, DecisionView
@@ -147,7 +147,7 @@ def _took_effect(after: DecisionEvent, kind: Act) -> bool:
 
 
 def _view(served: Served, event: DecisionEvent, person: Person) -> DecisionView:
-    return decision_view(event, network=served.network, person=person, now_us=served.clock.now_us())
+    return decision_view(event, person=person, now_us=served.clock.now_us())
 
 
 _ACT_BODY: Final = Body(

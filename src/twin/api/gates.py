@@ -8,36 +8,16 @@ from fastapi import Query
 from starlette.responses import Response
 
 from twin.api.auth import House
-from twin.api.decision_text import place_name
 from twin.api.gate_tally import fact, passed_at
 from twin.api.routes import Endpoint, json_answer
 from twin.api.schemas import GateEventView, GateView, ZoneView
 from twin.api.served import Served
 from twin.clock import datetime_from_us
+from twin.control.explain import sentence
 from twin.events import DecisionEvent, DecisionKind
-from twin.network.model import Gate, SingleMap
+from twin.network.model import Gate
 from twin.store.decisions import list_decisions
 from twin.units import SECOND_US
-
-_STATES: Final = {
-    "ADMIT": "admitted",
-    "ADMIT_FLAG": "admitted, with a remark",
-    "REVIEW": "left to a person",
-    "DENY": "not admitted",
-    "UNREAD": "not read",
-}
-_REASONS: Final = {
-    "EXIT_ALWAYS": "the way out is always open",
-    "COUNTRY_UNKNOWN": "the country of the plate is not known",
-    "UNREAD": "nothing was read",
-    "LOW_CONFIDENCE": "the read is too unsure",
-    "NO_AUTHORISATION": "there is no authorisation",
-    "AUTH_EXPIRED": "the authorisation is over",
-    "AUTH_NOT_YET_VALID": "the authorisation has not begun",
-    "AUTH_REVOKED": "the authorisation was revoked",
-    "OUTSIDE_WINDOW": "outside the hours of its profile",
-    "NO_RULES": "no rules are loaded for this gate",
-}
 
 
 async def gates(served: House) -> Response:
@@ -69,15 +49,14 @@ async def gate_events(
 ) -> Response:
     """List decisions about passages, newest first; the vehicle is a word of the day."""
     found = await list_decisions(served.database, kind=DecisionKind.ACCESS, limit=limit)
-    return json_answer([gate_event_view(event, served.network) for event in found])
+    return json_answer([gate_event_view(event) for event in found])
 
 
-def gate_event_view(event: DecisionEvent, network: SingleMap) -> GateEventView:
+def gate_event_view(event: DecisionEvent) -> GateEventView:
     """Show an access decision as an event of its gate."""
     confidence = fact(event, "confidence")
     state = fact(event, "state")
     profile = fact(event, "profile")
-    why = _REASONS.get(event.reason, f"by the rule {event.reason}")
     return GateEventView(
         id=event.id,
         time=passed_at(event),
@@ -85,7 +64,7 @@ def gate_event_view(event: DecisionEvent, network: SingleMap) -> GateEventView:
         direction=fact(event, "direction"),
         state=state,
         reason=event.reason,
-        text=f"{place_name(event, network)}: {_STATES.get(state, state)}, {why}.",
+        text=sentence(event),
         profile=profile,
         confidence=float(confidence) if confidence else None,
         vehicle=fact(event, "vehicle"),

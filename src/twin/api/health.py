@@ -13,8 +13,11 @@ from twin.api.schemas import LiveView, ReadyView
 from twin.api.served import Served
 from twin.errors import TwinError
 from twin.events import Topic
+from twin.units import SECOND_US
 
 PROBE_S: Final = 2.0
+SILENT_S: Final = 15.0
+"""A worker whose last beat is longer ago, by the machine's clock, does not keep up."""
 
 
 async def health_live() -> Response:
@@ -32,14 +35,26 @@ async def health_ready(served: House) -> Response:
 async def not_ready(served: Served) -> list[str]:
     """Return why the service does not do its work; empty when it does."""
     reasons = [reason for reason in await asyncio.gather(_log(served), _database(served)) if reason]
-    worker = served.worker_health()
-    if worker is None:
-        reasons.append("the worker has not started")
-    elif worker.problem is not None:
-        reasons.append(f"worker: {worker.problem}")
-    elif served.board.picture is None:
+    reasons += _worker(served)
+    if not reasons and served.board.picture is None:
         reasons.append("there is no picture yet")
     return reasons
+
+
+def _worker(served: Served) -> list[str]:
+    health = served.worker_health()
+    if health is None:
+        return ["the worker has not started"]
+    if health.problem is not None:
+        return [f"the worker waits: {health.problem}"]
+    if health.state != "running":
+        return [f"the worker is {health.state}"]
+    if health.last_tick_us is None:
+        return []
+    silent_s = (served.clock.now_us() - health.last_tick_us) / SECOND_US
+    if served.clock.wall_seconds(silent_s) > SILENT_S:
+        return [f"the worker is behind: its last beat was {silent_s:.0f} s of the service ago"]
+    return []
 
 
 async def _log(served: Served) -> str | None:

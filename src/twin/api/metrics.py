@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,7 +16,9 @@ from twin.api.health import not_ready
 from twin.api.routes import Endpoint
 from twin.api.served import Served
 from twin.errors import BackendError
+from twin.log.contract import Place
 from twin.store.accounting import totals
+from twin.store.keys import stored_watermarks
 from twin.store.records import Tally
 from twin.units import SECOND_US
 
@@ -42,6 +44,7 @@ async def metrics(served: House) -> Response:
     ]
     try:
         found += _events(await totals(served.database))
+        found.append(_watermarks(served, await stored_watermarks(served.database)))
     except BackendError:
         found.append(_gauge("twin_database_up", "1 when the database answers", 0.0))
     else:
@@ -74,6 +77,12 @@ def _events(entries: Iterable[Tally]) -> list[Metric]:
     return [events, rejected]
 
 
+def _watermarks(served: Served, watermarks: Mapping[Place, int]) -> Metric:
+    now_us = served.clock.now_us()
+    ages = {str(place): (now_us - time_us) / SECOND_US for place, time_us in watermarks.items()}
+    return _by_partition("twin_watermark_age_seconds", "Age of the newest event time", ages)
+
+
 def _live(served: Served) -> list[Metric]:
     board, now_us = served.board, served.clock.now_us()
     found: list[Metric] = [
@@ -100,22 +109,30 @@ def _worker(served: Served) -> list[Metric]:
     health = served.worker_health()
     if health is None:
         return []
-    found: list[Metric] = []
-    for field, name, text in (
-        ("lag", "twin_lag_records", "Records on the log not yet taken, by partition"),
-        ("watermark_age_s", "twin_watermark_age_seconds", "Age of the newest event time"),
-        ("batch_s", "twin_batch_seconds", "Time of the newest batch, by step"),
-        ("commit_s", "twin_commit_seconds", "Time of the newest commit"),
+    found: list[Metric] = [
+        _by_partition("twin_lag_records", "Records on the log not yet taken", health.lag),
+        _by_partition("twin_lost_records", "Records that retention took unread", health.lost),
+        CounterMetricFamily("twin_worker_records", "Records taken", health.records),
+        CounterMetricFamily("twin_worker_commits", "Commits written", health.commits),
+        CounterMetricFamily("twin_worker_published", "Records published", health.published),
+        CounterMetricFamily("twin_forecasts", "Forecasts taken in", health.forecasts),
+        CounterMetricFamily("twin_forecasts_dropped", "Too late", health.forecasts_dropped),
+    ]
+    now_us = served.clock.now_us()
+    for name, text, then_us in (
+        ("twin_commit_age_seconds", "Age of the last commit", health.last_commit_us),
+        ("twin_beat_age_seconds", "Age of the last beat", health.last_tick_us),
     ):
-        value: Any = getattr(health, field, None)
-        if isinstance(value, Mapping):
-            family = GaugeMetricFamily(name, text, labels=["part"])
-            for part, number in value.items():
-                family.add_metric([str(part)], float(number))
-            found.append(family)
-        elif isinstance(value, int | float):
-            found.append(_gauge(name, text, float(value)))
+        if then_us is not None:
+            found.append(_gauge(name, text, (now_us - then_us) / SECOND_US))
     return found
+
+
+def _by_partition(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=["partition"])
+    for partition, value in values.items():
+        family.add_metric([partition], value)
+    return family
 
 
 ENDPOINTS: Final = (

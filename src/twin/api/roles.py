@@ -42,8 +42,8 @@ _TRAFFIC: Final = _ADMINISTRATOR | {
 }
 """Sees the traffic: no single vehicle stands in it."""
 _MAP: Final = _TRAFFIC | {Role.GATE, Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER}
-_DECISIONS: Final = _ADMINISTRATOR | {Role.OPERATOR, Role.AUDITOR}
-"""Sees decisions about single passages (by token of the day): not viewers, not planners (P10)."""
+_VEHICLES: Final = frozenset({Role.OPERATOR, Role.CASE_OFFICER, Role.AUDITOR, Role.ADMINISTRATOR})
+"""Sees decisions about single passages, by a word of the day: not viewers, not planners."""
 _OPERATOR: Final = frozenset({Role.OPERATOR})
 """Commands the street. The administrator keeps the keys and therefore does not."""
 _READINGS: Final = frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR})
@@ -71,13 +71,13 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/picture/measured"): _TRAFFIC,
     ("GET", f"{API}/forecast"): _TRAFFIC,
     ("WS", f"{API}/stream"): _TRAFFIC,
-    ("GET", f"{API}/decisions"): _DECISIONS,
-    ("GET", f"{API}/decisions/{{decision_id}}"): _DECISIONS,
+    ("GET", f"{API}/decisions"): _TRAFFIC,  # without single vehicles, see gates/events
+    ("GET", f"{API}/decisions/{{decision_id}}"): _TRAFFIC,
     ("POST", f"{API}/decisions/{{decision_id}}/approve"): _OPERATOR,
     ("POST", f"{API}/decisions/{{decision_id}}/reject"): _OPERATOR,
-    ("GET", f"{API}/alerts/stream"): _DECISIONS,
+    ("GET", f"{API}/alerts/stream"): _TRAFFIC,  # the same
     ("GET", f"{API}/gates"): _TRAFFIC | {Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER},
-    ("GET", f"{API}/gates/events"): _DECISIONS | {Role.CASE_OFFICER},
+    ("GET", f"{API}/gates/events"): _VEHICLES,
     ("GET", f"{API}/zones"): _MAP | {Role.CITIZEN},
     ("POST", f"{API}/readings"): _READINGS,
     ("POST", f"{API}/passages"): _STREET,

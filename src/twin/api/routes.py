@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -111,6 +112,11 @@ def types_of(endpoints: Iterable[Endpoint]) -> list[Any]:
 
 def schema_of(kind: Any) -> Schema:
     """Return the schema of a type: a reference into the components where it has a name."""
+    return dict(_schema_of(kind))
+
+
+@cache
+def _schema_of(kind: Any) -> Schema:
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=REF)
     return schema
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from twin.api.board import Board
 from twin.clock import Clock, WallClock
+from twin.ingest.health import WorkerHealth
 from twin.ingest.topics import Topics
 from twin.log.contract import Log, Place
 from twin.network.model import SingleMap
@@ -30,14 +29,6 @@ class Mode(StrEnum):
 CONSOLE_FOLDER = Path(__file__).parent.parent / "console"
 
 
-class WorkerState(Protocol):
-    """What readiness and the metrics ask of the worker (`ingest.worker.WorkerHealth` has it)."""
-
-    @property
-    def problem(self) -> str | None:
-        """What stops the worker at this moment, in words; None when it works."""
-
-
 @dataclass
 class Served:
     """Everything that the routes need. `wall` times sessions: a person's hour is never scaled."""
@@ -49,7 +40,7 @@ class Served:
     clock: Clock
     keys: KeyRing
     board: Board
-    worker_health: Callable[[], WorkerState | None]
+    worker_health: Callable[[], WorkerHealth | None]
     timezone: str
     mode: Mode = Mode.LIVE
     note: str = ""
@@ -58,13 +49,12 @@ class Served:
     console: Path = CONSOLE_FOLDER
     secure_cookies: bool = False
     approve_wait_s: float = 2.0
-    closing: asyncio.Event = field(default_factory=asyncio.Event)  # ends the endless answers
     layers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # GeoJSON, and gzipped
 
     @cached_property
     def topics(self) -> Topics:
         """The names and partitions of the topics on the broker."""
-        return Topics(self.network, self.topic_prefix)
+        return Topics(self.network)
 
     async def append(
         self,

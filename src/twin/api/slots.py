@@ -67,6 +67,10 @@ class AlertSlot:
             self.dropped += 1
         self._news.set()
 
+    def wake(self) -> None:
+        """Let the reader look round, although nothing is new."""
+        self._news.set()
+
     async def take(self, timeout_s: float) -> list[DecisionEvent]:
         """Return everything that waits, oldest first; empty if nothing came in `timeout_s`."""
         try:

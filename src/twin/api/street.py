@@ -23,13 +23,14 @@ async def street_commands(
     after: Annotated[
         int, Query(ge=0, le=2**62, description="from the last answer; 0 at first")
     ] = 0,
-    wait_s: Annotated[float, Query(ge=0, le=LONGEST_WAIT_S, description="for the first, s")] = 0.0,
+    wait_s: Annotated[
+        float, Query(ge=0, le=LONGEST_WAIT_S, description="for the first, service s")
+    ] = 0.0,
 ) -> Response:
     """Give issued decisions that still hold; waits until there is one or `wait_s` is over."""
-    following, commands = await served.board.commands(
-        devices=frozenset(device or ()), after=after, timeout_s=wait_s
-    )
-    return json_answer(CommandsView(after=following, commands=commands))
+    devices = device or [*served.network.junction_rows, *served.network.gate_rows]
+    found = await served.board.commands.wait(devices, after, wait_s)
+    return json_answer(CommandsView(after=found.after, commands=list(found.commands)))
 
 
 ENDPOINTS: Final = (

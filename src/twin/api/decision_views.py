@@ -1,0 +1,55 @@
+"""Decisions as a person is shown them: how long they hold, and what may be done about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twin.api.auth import Person
+from twin.api.roles import API, allowed, may
+from twin.api.schemas import DecisionView
+from twin.clock import us_from_datetime
+from twin.control.explain import sentence
+from twin.events import DecisionEvent, DecisionKind, DecisionState
+from twin.units import SECOND_US
+
+_APPROVE = f"{API}/decisions/{{decision_id}}/approve"
+
+
+def decision_view(event: DecisionEvent, *, person: Person, now_us: int) -> DecisionView:
+    """Show a decision to a person, with what that person may do about it now."""
+    why_not = _why_not(event, person, now_us)
+    fields: dict[str, Any] = {name: getattr(event, name) for name in event.__struct_fields__}
+    return DecisionView(
+        **fields,
+        text=sentence(event),
+        valid_for_s=valid_for_s(event, now_us),
+        can_approve=not why_not,
+        why_not=why_not,
+    )
+
+
+def valid_for_s(event: DecisionEvent, now_us: int) -> float | None:
+    """Return the seconds until the decision lapses, 0 when it has, None when it has no end."""
+    end = event.lease_until or event.expires
+    if event.kind is DecisionKind.SIGNAL_CONTROL:
+        end = event.expires
+    if end is None:
+        return None
+    return max(0.0, round((us_from_datetime(end) - now_us) / SECOND_US, 1))
+
+
+def _why_not(event: DecisionEvent, person: Person, now_us: int) -> str:
+    if event.kind is not DecisionKind.SIGNAL_CONTROL:
+        return "Decisions of this kind are carried out without a person."
+    if event.state is not DecisionState.PROPOSED:
+        return f"It is {event.state} already."
+    if valid_for_s(event, now_us) == 0.0:
+        return "It has expired; a fresh proposal follows while the need lasts."
+    if not may(person.role, allowed("POST", _APPROVE)):
+        return f"The role {person.role} may not approve; an operator may."
+    return ""
+
+
+def sees_vehicles(person: Person) -> bool:
+    """Say whether a person may see decisions about single passages."""
+    return may(person.role, allowed("GET", f"{API}/gates/events"))
