@@ -27,6 +27,7 @@ _CROSS_NAMES = {
     "4": "Calle de la Estación",
 }
 _END_M = 2_500.0
+_MADRID = ZoneInfo("Europe/Madrid")
 _OLD_NAMES = (
     "Calle Mayor",
     "Calle de la Fragua",
@@ -188,7 +189,6 @@ def _text(spots: tuple[Spot, ...]) -> str:
 def features() -> tuple[Feature, ...]:
     """Make what lies beside the roads: railway, urban rail, plan, land use, one planned work."""
 
-    madrid = ZoneInfo("Europe/Madrid")
     rail = tuple(beside(s * 400.0, -480.0 + 160.0 * (s / 30.0)) for s in range(31))
     tram = (*(at(u, 60.0 + _bend(u)) for u in range(150, 2_000, 250)), at(2_080.0, 40.0))
     uses = {
@@ -221,8 +221,8 @@ def features() -> tuple[Feature, ...]:
             f"LINESTRING ({_text((at(1_960, -300), at(1_970, -920)))})",
             "Renovación de la Calle de la Estación",
             council,
-            valid_from_us=us_from_datetime(datetime(2026, 6, 22, 7, tzinfo=madrid)),
-            valid_to_us=us_from_datetime(datetime(2026, 7, 10, 20, tzinfo=madrid)),
+            valid_from_us=us_from_datetime(datetime(2026, 6, 22, 7, tzinfo=_MADRID)),
+            valid_to_us=us_from_datetime(datetime(2026, 7, 10, 20, tzinfo=_MADRID)),
             links=(LinkId("EST-a"), LinkId("EST-b")),
         ),
     )

@@ -86,7 +86,6 @@ class Draft:
         title: str = "",
         road: str = "",
         via: tuple[Spot, ...] = (),
-        lane_vph: float | None = None,
     ) -> str:
         """Draw one carriageway from the first end to the second, through the spots of `via`."""
         line = (self.spots[ends[0]], *via, self.spots[ends[1]])
@@ -100,7 +99,7 @@ class Draft:
             length_m=round(length_of(line), 2),
             lanes=lanes,
             free_speed_mps=mps_from_kph(kind.speed_kph),
-            capacity_vps=vps_from_vph((lane_vph or kind.lane_vph) * lanes),
+            capacity_vps=vps_from_vph(kind.lane_vph * lanes),
             link_class=kind.link_class,
             name=title,
             road=road,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from maker.draft import COLLECTOR, MOTORWAY, RAMP, Draft, Kind, Spot
 
@@ -105,12 +105,11 @@ def _carriageway(draft: Draft, *, north: bool) -> None:
         draft.link(
             f"A1-{letter}-{number:02d}",
             (_node(letter, start), _node(letter, end)),
-            MOTORWAY,
+            replace(MOTORWAY, lane_vph=_lane_vph(middle, north=north)),
             lanes=lanes_at(middle),
             title="Autovía A1, sentido " + ("norte" if north else "sur"),
             road=f"A1-{letter}",
             via=via,
-            lane_vph=_lane_vph(middle, north=north),
         )
 
 
