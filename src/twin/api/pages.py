@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,6 +18,7 @@ from twin.api.problems import Problem
 from twin.api.routes import Endpoint
 
 _HASHED: Final = "public, max-age=31536000, immutable"
+_PACKED: Final = (".html", ".js", ".css", ".svg", ".json")
 _NOT_PAGES: Final = ("api/", "health/", "metrics")
 
 UNBUILT: Final = """<!doctype html>
@@ -55,7 +58,17 @@ async def console_page(
         return HTMLResponse(UNBUILT, headers={"Cache-Control": "no-store"})
     cache = _HASHED if "assets" in found.relative_to(served.console).parts else "no-cache"
     kind = mimetypes.guess_type(found.name)[0] or "application/octet-stream"
-    return FileResponse(found, headers={"Cache-Control": cache}, media_type=kind)
+    headers = {"Cache-Control": cache, "Vary": "Accept-Encoding"}
+    if found.suffix in _PACKED and "gzip" in request.headers.get("accept-encoding", ""):
+        packed = await run_in_threadpool(_packed, found, found.stat().st_mtime_ns)
+        return Response(packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=kind)
+    return FileResponse(found, headers=headers, media_type=kind)
+
+
+@lru_cache(maxsize=32)  # a build of the console has some ten files
+def _packed(path: Path, changed_ns: int) -> bytes:
+    """Return a file gzipped; `changed_ns` tells one build's file from the next one's."""
+    return gzip.compress(path.read_bytes(), compresslevel=9, mtime=0)
 
 
 def _file(folder: Path, page: str) -> Path | None:
