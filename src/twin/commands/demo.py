@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 from rich.table import Table
 
-from twin.api.served import Mode
 from twin.app import Service
 from twin.clock import ScaledClock
-from twin.commands.console import OUT, plain_errors
+from twin.commands.console import OUT, plain_errors, progress
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
 from twin.errors import Fault, InputError
+from twin.events import Topic
+from twin.ingest.replay import REPLAY_POLICY, Feed, FeedItem, Replay
+from twin.log import open_log
+from twin.network.gmns import read_gmns
 from twin.seal import KeyRing
 from twin.settings import Settings
 from twin.store import accounting, decisions, people
+from twin.store.database import Database
 from twin.units import SECOND_US
 from twin.world.controllers import SignalControllers
 from twin.world.gates import Gates
@@ -30,8 +36,13 @@ from twin.world.recording import Recording, open_recording
 from twin.world.service import Service as Party
 from twin.world.service import connect, together
 
+_HISTORY_US: Final = 90 * 60 * SECOND_US
 _LINK_LASTS_US: Final = 15 * 60 * SECOND_US
 _AUTOMATIC: Final = "J1,J2"
+
+
+class _Sensor(msgspec.Struct):
+    sensor: str
 
 
 @dataclass(slots=True)
@@ -93,7 +104,8 @@ def _demo(
 
 
 async def _run(settings: Settings, show: _Show, note: str) -> int:
-    service = Service(settings, clock=show.clock, mode=Mode.PLAYBACK, note=note)
+    await _play_what_was(settings, show.recording)
+    service = Service(settings, clock=show.clock, note=note)
 
     async def city(started: Service) -> None:
         await _play(started, show)
@@ -107,6 +119,43 @@ async def _run(settings: Settings, show: _Show, note: str) -> int:
 
     code = await service.run([city, ending])
     return code or (0 if show.balanced else 1)
+
+
+async def _play_what_was(settings: Settings, recording: Recording) -> None:
+    """Work through the hour and a half before the demo begins, so that nobody meets a blank day."""
+    database = Database.at(settings.database)
+    log = open_log(settings.log, database.path)
+    network, _ = read_gmns(settings.map)
+    from_us = recording.demo_start_us - _HISTORY_US
+    items = [
+        FeedItem(Topic.READING, sensor, arrival_us, value)
+        for arrival_us, value in recording.readings(from_us, recording.demo_start_us)
+        for sensor in (msgspec.json.decode(value, type=_Sensor).sensor,)
+    ]
+    feed = Feed(f"{recording.name} before the demo", from_us, len(items), lambda: iter(items))
+    policy = dataclasses.replace(
+        REPLAY_POLICY,
+        minutes=True,
+        tick_us=10 * SECOND_US,
+        max_records=len(network.sensors) // 2,  # a tick in every minute, so a picture of each
+    )
+    try:
+        await database.prepare()
+        await log.start()
+        engine = Replay(
+            network=network,
+            timezone=recording.timezone,
+            log=log,
+            database=database,
+            keys=KeyRing.load(settings.keys),
+            policy=policy,
+        )
+        with progress() as bar:
+            task = bar.add_task("playing what was before", total=len(items))
+            await engine.run(feed, on_progress=lambda done: bar.update(task, completed=done))
+    finally:
+        await log.close()
+        await database.close()
 
 
 async def _play(service: Service, show: _Show) -> None:

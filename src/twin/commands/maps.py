@@ -49,7 +49,7 @@ def import_map(
         bool,
         typer.Option(
             "--stations",
-            help="The source is a CSV (id, lat, lon, road, name) or NPZ of detector stations; "
+            help="The source is a CSV (id, lat, lon, road) or NPZ of detector stations; "
             "one link a station is made along its road, marked as guessed.",
         ),
     ] = False,
@@ -103,10 +103,9 @@ def _station(path: Path, number: int, row: dict[str, str]) -> Station:
             lat=float(row.get("lat") or row["latitude"]),
             lon=float(row.get("lon") or row["longitude"]),
             road=row.get("road") or "",
-            name=row.get("name") or "",
         )
     except KeyError as error:
-        message = f"{path.name}: column {error.args[0]} is missing (id, lat, lon, road, name)"
+        message = f"{path.name}: column {error.args[0]} is missing (id, lat, lon, road)"
         raise MapError(message) from error
     except ValueError as error:
         message = f"{path.name}, line {number}: {error}"
@@ -122,7 +121,7 @@ def _stations_of_npz(path: Path) -> tuple[Station, ...]:
         message = f"{path.name}: needs the arrays sensor_id, lat, lon (and road): {error}"
         raise MapError(message) from error
     return tuple(
-        Station(id=str(name), lat=float(lat), lon=float(lon), road=str(way), name="")
+        Station(id=str(name), lat=float(lat), lon=float(lon), road=str(way))
         for name, lat, lon, way in zip(*columns, road, strict=True)
     )
 
