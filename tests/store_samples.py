@@ -13,9 +13,11 @@ from twin.events import Authorisation, DecisionEvent, DecisionKind, DecisionStat
 from twin.ids import GateId, LinkId, NodeId, SensorId, ZoneId
 from twin.log.contract import Place
 from twin.network.model import Gate, Link, LinkClass, Node, Sensor, SingleMap
+from twin.store.database import Database
 from twin.store.records import (
     Commit,
     DeadLetter,
+    EventKey,
     MinutePicture,
     Observations,
     Outgoing,
@@ -169,6 +171,8 @@ def a_commit(
     return Commit(
         epochs=epochs,
         positions={READ: end},
+        watermarks={READ: START_US},
+        event_keys=[EventKey("act", "k1", -5)],
         observations=observations(3, first=first),
         passages=[a_passage()],
         authorisations=[a_right()],
@@ -179,3 +183,27 @@ def a_commit(
         snapshot=Snapshot("v1", START_US, "hash", b"state"),
         minute=MinutePicture(START_US, "v1", column, column, column, b"\1\0"),
     )
+
+
+async def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row of every table that a commit may write, batch numbers aside."""
+    tables = {
+        "observation": "sensor, time_us, period_ms, count, speed_mps, event_id, late, content",
+        "partition_offset": "*",
+        "outbox": "topic, partition, arrival_us, value",
+        "decision": "*",
+        "passage": "*",
+        "authorisation": "event_id, authorisation, body",
+        "dead_letter": "*",
+        "tally": "*",
+        "tally_reason": "*",
+        "minute_picture": "*",
+        "event_key": "*",
+        "watermark": "*",
+    }
+    found = {}
+    async with database.read() as connection:
+        for name, columns in tables.items():
+            rows = await connection.exec_driver_sql(f"SELECT {columns} FROM {name}")
+            found[name] = sorted((tuple(row) for row in rows), key=repr)
+    return found

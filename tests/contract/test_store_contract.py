@@ -20,6 +20,7 @@ from store_samples import (
     a_letter,
     a_passage,
     a_right,
+    everything,
     observations,
     readings,
 )
@@ -33,6 +34,7 @@ from twin.store import (
     authorisations,
     deadletters,
     decisions,
+    keys,
     minutes,
     outbox,
     passages,
@@ -52,11 +54,9 @@ HOUR_US = 3_600_000_000
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgis", marks=pytest.mark.postgis)])
-async def database(request: pytest.FixtureRequest, sqlite_url: str) -> AsyncIterator[Database]:
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
     """Give a database with all tables on each engine."""
-    url = sqlite_url if request.param == "sqlite" else request.getfixturevalue("postgis_url")
-    opened = await Database.open(url)
-    await opened.migrate()
+    opened = await Database.open(request.getfixturevalue(f"{request.param}_ready_url"))
     yield opened
     await opened.close()
 
@@ -78,6 +78,8 @@ async def test_a_commit_writes_all_its_parts(database: Database) -> None:
     assert await accounting.totals(database) == tuple(commit.tallies)
     assert [entry.outgoing for entry in await outbox.pending(database)] == list(commit.outgoing)
     assert await minutes.minutes(database, 0, 2 * START_US) == (commit.minute,)
+    assert await keys.known_events(database, "act", ["k1", "k2"]) == {"k1": -5}
+    assert await keys.stored_watermarks(database) == {READ: START_US}
     newest = await snapshots.newest(database, "v1")
     assert newest is not None
     assert newest.snapshot == commit.snapshot
@@ -368,8 +370,8 @@ async def test_passages_are_known_and_forgotten(database: Database) -> None:
     _, epochs = await assign(database, [READ], "worker-1")
     early, late = a_passage("p1"), a_passage("p2", later_s=60)
     await write_commit(database, Commit(epochs=epochs, passages=[early, late]))
-    keys = [("gate-a", "p1"), ("gate-a", "p3"), ("gate-b", "p1")]
-    assert await passages.known_passages(database, keys) == {("gate-a", "p1"): early.payload_hash}
+    asked = [("gate-a", "p1"), ("gate-a", "p3"), ("gate-b", "p1")]
+    assert await passages.known_passages(database, asked) == {("gate-a", "p1"): early.payload_hash}
     assert await passages.forget_passages(database, START_US + 1) == 1
     assert await passages.passages_between(database, 0, 2 * START_US) == [late]
 
@@ -465,28 +467,6 @@ async def test_what_reads_write_is_dropped(database: Database) -> None:
     async with database.read() as connection:
         rows = await connection.exec_driver_sql("SELECT count(*) FROM tally_reason")
         assert rows.scalar_one() == 0
-
-
-async def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row of every table that a commit may write, batch numbers aside."""
-    tables = {
-        "observation": "sensor, time_us, period_ms, count, speed_mps, event_id, late, content",
-        "partition_offset": "*",
-        "outbox": "topic, partition, arrival_us, value",
-        "decision": "*",
-        "passage": "*",
-        "authorisation": "event_id, authorisation, body",
-        "dead_letter": "*",
-        "tally": "*",
-        "tally_reason": "*",
-        "minute_picture": "*",
-    }
-    found = {}
-    async with database.read() as connection:
-        for name, columns in tables.items():
-            rows = await connection.exec_driver_sql(f"SELECT {columns} FROM {name}")
-            found[name] = sorted((tuple(row) for row in rows), key=repr)
-    return found
 
 
 def test_samples_span_their_lease() -> None:

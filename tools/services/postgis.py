@@ -115,9 +115,10 @@ class Server:
                 raise RuntimeError(f"PostgreSQL did not start:\n{words}")
             time.sleep(0.05)
 
-    def create(self, name: str) -> str:
-        """Make an empty database with PostGIS in it and return its URL."""
-        run_apart(_execute(self.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+    def create(self, name: str, *, template: str = TEMPLATE) -> str:
+        """Copy a database, an empty one with PostGIS if no other is named; return its URL."""
+        statement = f"CREATE DATABASE {name} TEMPLATE {template}"
+        run_apart(_execute(self.url("postgres"), statement))
         return self.url(name)
 
     def has(self, name: str) -> bool:

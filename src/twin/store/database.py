@@ -171,6 +171,7 @@ def _engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(url.set(drivername="sqlite+aiosqlite"), pool_timeout=_POOL_S)
     event.listen(engine.sync_engine, "connect", _prepare)
     event.listen(engine.sync_engine, "begin", _begin)
+    event.listen(engine.sync_engine, "invalidate", _roll_back)
     return engine
 
 
@@ -180,6 +181,15 @@ def _prepare(connection: Any, _record: object) -> None:
     for pragma in PRAGMAS:
         cursor.execute(pragma)
     cursor.close()
+
+
+def _roll_back(connection: Any, _record: object, _error: object) -> None:
+    """End the transaction of a connection that is given up because its task was cancelled.
+
+    Closing is not enough: SQLite keeps a closed connection, and its write lock, for as long as a
+    cursor of it lives, and the traceback of the cancellation holds one.
+    """
+    connection.rollback()
 
 
 def _begin(connection: Connection) -> None:
