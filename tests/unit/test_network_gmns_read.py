@@ -292,7 +292,7 @@ BROKEN = {
 def test_a_broken_file_stops_with_its_place_and_rule(case: str, tmp_path: Path) -> None:
     changes, message = BROKEN[case]
     with pytest.raises(MapError) as caught:
-        read_gmns(put(tmp_path, **changes))
+        read_gmns(put(tmp_path, None, **changes))
     assert message in str(caught.value)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,10 +12,11 @@ from twin.network.build import build_map
 from twin.network.gmns import lanes, links, movements, nodes, roadside, signals
 from twin.network.gmns.geometries import unused_geometries
 from twin.network.gmns.kept import OWN_PREFIX, read_kept
+from twin.network.gmns.phases import read_phases
 from twin.network.gmns.schema import MODELLED, SCHEMA
 from twin.network.gmns.sheets import sheet_text
 from twin.network.gmns.source import Source, open_source
-from twin.network.model import Extra, SingleMap, Table
+from twin.network.model import Extra, Junction, Movement, SingleMap, Table
 from twin.network.quality import QualityReport, Severity
 
 _CONFIG_FIELDS: Final = frozenset(SCHEMA["config"].columns) - {"currency"}
@@ -51,7 +52,7 @@ def read_gmns(folder: Path, *, timezone: str | None = None) -> tuple[SingleMap, 
         links=link_list,
         lanes=lanes.read_lanes(source, by_id),
         movements=movement_list,
-        junctions=signals.read_junctions(source),
+        junctions=_junctions(source, movement_list),
         sensors=roadside.read_sensors(source),
         gates=roadside.read_gates(source),
         zones=nodes.read_zones(source, node_list),
@@ -60,6 +61,13 @@ def read_gmns(folder: Path, *, timezone: str | None = None) -> tuple[SingleMap, 
         meta=_meta(source, own),
     )
     return network, source.findings.report(network)
+
+
+def _junctions(source: Source, movement_list: Sequence[Movement]) -> list[Junction]:
+    """Read the junctions of our own tables; without them, what the signal tables of GMNS tell."""
+    if "twin_map" in source.sheets:
+        return signals.read_junctions(source)
+    return read_phases(source, {movement.id: movement for movement in movement_list})
 
 
 def _name(source: Source) -> str:

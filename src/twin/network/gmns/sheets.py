@@ -175,8 +175,10 @@ def _columns(path: Path, header: list[str] | None) -> tuple[str, ...]:
         message = f"{path.name} line 1: the line with the column names is missing"
         raise MapError(message)
     for column in columns:
-        if not column or columns.count(column) > 1:
-            fault = "stands twice" if column else "has no name"
+        printable = column.isprintable()
+        if not column or not printable or columns.count(column) > 1:
+            fault = "stands twice" if printable else "is no name that can be printed"
+            fault = fault if column else "has no name"
             message = f"{path.name} line 1: column {column!r} {fault}"
             raise MapError(message)
     return columns
