@@ -12,7 +12,7 @@ import numpy as np
 
 from twin.columns import Floats, Ints
 from twin.forecast.network import ForecastNetwork
-from twin.forecast.physics import Physics, Start, run_physics
+from twin.forecast.physics import Physics, Start, habit, run_physics
 from twin.forecast.result import Forecast, Method
 from twin.ids import derived_id
 from twin.perceive.estimate import Belief, Perception
@@ -22,7 +22,7 @@ from twin.units import SECOND_US
 
 STEP_S = 300.0
 STEPS = 12
-BIAS_MEMORY_S = 14400.0  # signals and habits, which the physics does not know, change slowly
+HABIT_MEMORY_S = 14400.0  # signals and habits, which the physics does not know, change slowly
 FADE_S = 2700.0  # by which a last value fades to the usual one
 PHYSICS_MEMORY_S = 5400.0  # by which physics fades to the usual day
 NORMAL_80 = 1.2816  # standard deviations that bound 80 % of a normal distribution
@@ -79,7 +79,7 @@ def make_forecast(given: ForecastInput) -> Forecast:
     if physical.any():
         physics = run_physics(given.network, _start(given), step_s=STEP_S)
         speed[:, physical] = _speeds(given, physics)[:, physical]
-        flow[:, physical] = _flows(given, physics)[:, physical]
+        flow[:, physical] = physics.flow_vps[:, physical]
         density[:, physical] = _densities(given, physics, speed, flow)[:, physical]
     speed_lo, speed_hi = _interval(given, speed)
     return Forecast(
@@ -145,21 +145,14 @@ def _start(given: ForecastInput) -> Start:
 
 def _speeds(given: ForecastInput, physics: Physics) -> Floats:
     """Start at the belief, follow the physics, end near the usual day; (STEPS, links)."""
-    bias = np.exp(-_ahead_s() / BIAS_MEMORY_S) * (given.speed_mps - physics.speed_mps[0])
-    followed = physics.speed_mps + bias
+    fade = np.exp(-_ahead_s() / HABIT_MEMORY_S)
+    followed = physics.speed_mps * habit(given.network, _start(given), physics, fade)
     usual = given.usual[1:, :, 0]
     weight = np.exp(-_ahead_s() / PHYSICS_MEMORY_S)
     mixed = weight * followed + (1.0 - weight) * usual
     speed = np.where(np.isnan(usual), followed, mixed)
     fastest = np.maximum(given.network.roads.free_speed_mps, given.speed_mps)
     return np.asarray(np.clip(speed, 0.3, fastest), np.float64)
-
-
-def _flows(given: ForecastInput, physics: Physics) -> Floats:
-    """Start at the measured flow and follow the changes of the physics; (STEPS, links)."""
-    bias = np.exp(-_ahead_s() / BIAS_MEMORY_S) * (given.flow_vps - physics.flow_vps[0])
-    capacity = given.network.roads.capacity_vps
-    return np.asarray(np.clip(physics.flow_vps + bias, 0.0, capacity), np.float64)
 
 
 def _densities(given: ForecastInput, physics: Physics, speed: Floats, flow: Floats) -> Floats:

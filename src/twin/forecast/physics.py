@@ -14,7 +14,7 @@ from twin.simulate.steps import choose_step
 
 WANTED_STEP_S = 10.0
 SHORTEST_STEP_S = 2.5
-CONGESTED_SHARE = 0.7  # of free speed: below it a link is loaded with the density believed
+CONGESTED_SHARE = 0.7  # of free speed: a queue is slower, and denser than a road at capacity
 INFLOW_MEMORY_S = 3600.0  # by which a measured inflow fades to the usual one
 LEAST_DISCHARGE_SHARE = 0.2
 
@@ -45,7 +45,7 @@ class Start:
 def run_physics(network: ForecastNetwork, start: Start, *, step_s: float) -> Physics:
     """Run the network over all steps of `start.capacity_share`, each `step_s` long."""
     roads, steps = network.roads, len(start.capacity_share)
-    routing = route(network, start.flow_vps, congested(network, start.speed_mps))
+    routing = route(network, start.flow_vps, congested(network, start))
     run = LinkTransmission(
         roads,
         network.turns,
@@ -86,9 +86,31 @@ def kernel_step_s(network: ForecastNetwork, flow_vps: Floats) -> float:
     return WANTED_STEP_S / parts
 
 
-def congested(network: ForecastNetwork, speed_mps: Floats) -> Bools:
-    """Say where traffic is slower than a road below its capacity would be, (links,)."""
-    return speed_mps < CONGESTED_SHARE * network.roads.free_speed_mps
+def congested(network: ForecastNetwork, start: Start) -> Bools:
+    """Say where vehicles queue, (links,): slow, and denser than at capacity.
+
+    A street that is slow but not dense waits at its signals, as it always does.
+    """
+    roads = network.roads
+    slow = start.speed_mps < CONGESTED_SHARE * roads.free_speed_mps
+    return slow & (start.density_vpm > roads.capacity_vps / roads.free_speed_mps)
+
+
+def habit(network: ForecastNetwork, start: Start, physics: Physics, fade: Floats) -> Floats:
+    """Return how much slower or faster than the physics traffic is, (steps, links), 1 = as it.
+
+    Free traffic keeps its own pace while it stays free, a queue keeps its own while it lasts.
+    fade   (steps, 1) from 1 towards 0: by how much the habit of this moment still holds
+    """
+    roads = network.roads
+    queued = congested(network, start)
+    loaded = np.maximum(_loaded_density(network, start), 1e-9)
+    in_queue = roads.wave_mps * (roads.jam_vpm - loaded) / loaded
+    of_model = np.where(queued, np.clip(in_queue, 0.3, roads.free_speed_mps), roads.free_speed_mps)
+    ratio = np.clip(start.speed_mps / of_model, 0.3, 1.5)
+    freedom = np.clip(2.5 * physics.speed_mps / roads.free_speed_mps - 1.0, 0.0, 1.0)
+    alike = np.where(queued, 1.0 - freedom, freedom)
+    return 1.0 + (ratio - 1.0) * alike * fade
 
 
 def _loaded_density(network: ForecastNetwork, start: Start) -> Floats:
@@ -98,7 +120,7 @@ def _loaded_density(network: ForecastNetwork, start: Start) -> Floats:
     slower is loaded with its flow, or it would send a wave of vehicles that are not there.
     """
     free = start.flow_vps / network.roads.free_speed_mps
-    density = np.where(congested(network, start.speed_mps), start.density_vpm, free)
+    density = np.where(congested(network, start), start.density_vpm, free)
     return np.nan_to_num(np.where(np.isnan(density), free, density), nan=0.0)
 
 
@@ -108,7 +130,7 @@ def _discharge(network: ForecastNetwork, start: Start) -> Floats:
     Where a congested link leads into free ones, what it sends now is what its end can pass.
     """
     roads, turns = network.roads, network.turns
-    slow = congested(network, start.speed_mps)
+    slow = congested(network, start)
     leads_into_slow = np.zeros(len(roads), np.bool_)
     inner = turns.approach < len(roads)
     blocked = slow[turns.link] | np.isnan(start.speed_mps[turns.link])

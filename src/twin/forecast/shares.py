@@ -73,7 +73,7 @@ def _fit(network: ForecastNetwork, flow_vps: Floats) -> Floats:
     approaches = len(turns.start) - 1
     coming = np.concatenate([flow_vps, np.full(links, np.nan)])
     known_in, known_out = coming > 0, flow_vps > 0
-    flow = network.usual_share * np.where(known_in, coming, 1e-6)[turns.approach]
+    flow = network.usual_share * np.where(known_in, coming, 0.0)[turns.approach]
     for _ in range(ROUNDS):
         out = summed(turns.link, flow, links)
         flow = flow * _scale(flow_vps, out, known_out)[turns.link]
