@@ -127,7 +127,7 @@ class Service:
             server.should_exit = True
             await _settle([http], _HTTP_STOP_S + 2)
             await self._stop_worker(heart)
-        await self._close()
+        await self.close()
         if isinstance(death, TwinError):
             raise death
         return 1 if death else 0
@@ -138,10 +138,14 @@ class Service:
 
     async def _beat(self) -> None:
         """Connect, however long the servers stay away; then work."""
-        await self._start.until_done(self._open_store)
-        await self._start.until_done(self._open_log)
+        await self.connect()
         self.ready.set()
         await self.worker.run()
+
+    async def connect(self) -> None:
+        """Reach database and log, with their tables and topics; wait while they are away."""
+        await self._start.until_done(self._open_store)
+        await self._start.until_done(self._open_log)
 
     async def _open_store(self) -> None:
         await self.database.prepare()
@@ -163,7 +167,8 @@ class Service:
             await _settle([heart], _WORKER_STOP_S)
         await _end([heart])
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Let go of log and database."""
         with suppress(BackendError):
             await self.log.close()
         await self.database.close()

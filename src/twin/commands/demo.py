@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import shutil
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,28 +16,26 @@ import typer
 from rich.table import Table
 
 from twin.app import Service
-from twin.clock import ScaledClock
+from twin.clock import ManualClock, ScaledClock
 from twin.commands.console import OUT, plain_errors, progress
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
 from twin.errors import Fault, InputError
-from twin.events import Topic
-from twin.ingest.replay import REPLAY_POLICY, Feed, FeedItem, Replay
-from twin.log import open_log
-from twin.network.gmns import read_gmns
+from twin.ingest.recovery import incoming_places
+from twin.log.contract import Place
 from twin.seal import KeyRing
 from twin.settings import Settings
 from twin.store import accounting, decisions, people
-from twin.store.database import Database
 from twin.units import SECOND_US
 from twin.world.controllers import SignalControllers
 from twin.world.gates import Gates
 from twin.world.player import Player, PlayerKeys, Tally
-from twin.world.recording import Recording, open_recording
+from twin.world.recording import Item, Recording, open_recording
 from twin.world.service import Service as Party
 from twin.world.service import connect, together
 
-_HISTORY_US: Final = 90 * 60 * SECOND_US
+_MINUTE_US: Final = 60 * SECOND_US
+_HISTORY_US: Final = 90 * _MINUTE_US
 _LINK_LASTS_US: Final = 15 * 60 * SECOND_US
 _AUTOMATIC: Final = "J1,J2"
 
@@ -122,40 +121,41 @@ async def _run(settings: Settings, show: _Show, note: str) -> int:
 
 
 async def _play_what_was(settings: Settings, recording: Recording) -> None:
-    """Work through the hour and a half before the demo begins, so that nobody meets a blank day."""
-    database = Database.at(settings.database)
-    log = open_log(settings.log, database.path)
-    network, _ = read_gmns(settings.map)
-    from_us = recording.demo_start_us - _HISTORY_US
-    items = [
-        FeedItem(Topic.READING, sensor, arrival_us, value)
-        for arrival_us, value in recording.readings(from_us, recording.demo_start_us)
-        for sensor in (msgspec.json.decode(value, type=_Sensor).sensor,)
-    ]
-    feed = Feed(f"{recording.name} before the demo", from_us, len(items), lambda: iter(items))
-    policy = dataclasses.replace(
-        REPLAY_POLICY,
-        minutes=True,
-        tick_us=10 * SECOND_US,
-        max_records=len(network.sensors) // 2,  # a tick in every minute, so a picture of each
-    )
+    """Work through the hour and a half before the demo, so that nobody meets a blank day.
+
+    Minute by minute on a clock that is moved by hand; what is kept is what the service finds.
+    """
+    now_us = recording.demo_start_us - _HISTORY_US
+    clock = ManualClock(now_us)
+    service = Service(settings, clock=clock)
     try:
-        await database.prepare()
-        await log.start()
-        engine = Replay(
-            network=network,
-            timezone=recording.timezone,
-            log=log,
-            database=database,
-            keys=KeyRing.load(settings.keys),
-            policy=policy,
-        )
+        await service.connect()
+        places = await incoming_places(service.log)
         with progress() as bar:
-            task = bar.add_task("playing what was before", total=len(items))
-            await engine.run(feed, on_progress=lambda done: bar.update(task, completed=done))
+            for _ in bar.track(range(_HISTORY_US // _MINUTE_US), description="the hour before"):
+                await _append(service, recording.readings(now_us, now_us + _MINUTE_US))
+                now_us += _MINUTE_US
+                ends = await service.log.end_offsets(places)
+                await service.worker.run_until(ends, on_batch=clock.advance_to)
+        await service.worker.close()
+        await service.worker.relay.drain()
     finally:
-        await log.close()
-        await database.close()
+        await service.close()
+
+
+async def _append(service: Service, items: Iterator[Item]) -> None:
+    topics = service.served.topics
+    by_place: dict[Place, list[Item]] = defaultdict(list)
+    for arrival_us, value in items:
+        sensor = msgspec.json.decode(value, type=_Sensor).sensor
+        by_place[topics.reading_place(sensor)].append((arrival_us, value))
+    for place, group in by_place.items():
+        await service.log.append(
+            place,
+            [value for _, value in group],
+            arrival_us=[arrival_us for arrival_us, _ in group],
+            headers={"source": "recording"},
+        )
 
 
 async def _play(service: Service, show: _Show) -> None:
