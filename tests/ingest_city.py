@@ -140,3 +140,9 @@ def passage(plate: Any = "1234BCD", *, at_s: Any = 0.0, **fields: Any) -> bytes:
     }
     document.update(fields)
     return msgspec.json.encode({name: value for name, value in document.items() if value != ...})
+
+
+def incident(**fields: Any) -> bytes:
+    """Write one closed link as JSON, from START_US on."""
+    document = {"id": "I1", "link": "L1", "time": iso_from_us(START_US), "kind": "closure"}
+    return msgspec.json.encode(document | fields)

@@ -6,13 +6,12 @@ import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
 from sqlalchemy import select
 
-from ingest_city import START_US, passage, reading, small_city
+from ingest_city import START_US, incident, passage, reading, small_city
 from ingest_house import KEYS, House, fresh_live
 from twin.errors import BackendError, FencedError
 from twin.events import Tick, Topic
@@ -275,11 +274,6 @@ async def test_a_cancelled_run_keeps_what_was_committed(
 
 
 # --- everything that is no reading -------------------------------------------------------------
-
-
-def incident(**fields: Any) -> bytes:
-    document = {"id": "I1", "link": "L1", "time": "2026-06-16T08:00:00Z", "kind": "closure"}
-    return msgspec.json.encode(document | fields)
 
 
 async def test_incidents_are_known_again_after_a_restart(house: House) -> None:
