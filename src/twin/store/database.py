@@ -176,11 +176,15 @@ def _engine(url: URL) -> AsyncEngine:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # `_begin` begins, not the driver
-    cursor = connection.cursor()
-    for pragma in PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
+    try:
+        connection.isolation_level = None  # `_begin` begins, not the driver
+        cursor = connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+    except BaseException:
+        connection.close()  # the pool forgets one that fails here, and its thread would live on
+        raise
 
 
 def _roll_back(connection: Any, _record: object, _error: object) -> None:
