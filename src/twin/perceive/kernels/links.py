@@ -6,7 +6,7 @@ import math
 
 from numba import njit
 
-from twin.columns import Floats, Ints, Rows
+from twin.perceive.kernels.record import Floats, Ints, Rows
 from twin.perceive.kernels.sensors import (
     AGE,
     DRIFT,

@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
-from twin.columns import Floats, Ints, Rows
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32]
 
 BIN_US = 60_000_000  # a ring bin is one minute
 BINS = 30

@@ -7,8 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from twin.columns import Floats, Ints
-from twin.perceive.kernels.record import BIN_US, BINS
+from twin.perceive.kernels.record import BIN_US, BINS, Floats, Ints
 
 WINDOW_S = 180.0  # counts of single minutes are too noisy: three of them are one estimate
 VEHICLES_UNKNOWN = 10.0  # a speed without a count is taken as the mean of so many vehicles

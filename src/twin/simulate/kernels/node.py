@@ -10,8 +10,7 @@ import math
 
 from numba import njit
 
-from twin.columns import Ints
-from twin.simulate.kernels.arrays import Flow, Limits, Wires
+from twin.simulate.kernels.arrays import Flow, Ints, Limits, Wires
 
 FLOOR = 1e-12  # vehicles: less than this does not move, so no state decays into subnormal numbers
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numba import njit
 
-from twin.columns import Floats, Ints
+from twin.simulate.kernels.arrays import Floats, Ints
 
 
 @njit(cache=True, nogil=True)

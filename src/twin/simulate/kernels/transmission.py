@@ -10,8 +10,7 @@ import math
 
 from numba import njit
 
-from twin.columns import Floats
-from twin.simulate.kernels.arrays import Flow, Limits, Wires
+from twin.simulate.kernels.arrays import Floats, Flow, Limits, Wires
 from twin.simulate.kernels.node import FLOOR, pass_node
 
 
