@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final
@@ -36,6 +37,7 @@ from twin.world.service import connect, together
 
 _MINUTE_US: Final = 60 * SECOND_US
 _HISTORY_US: Final = 90 * _MINUTE_US
+_LOOK_AGAIN_S: Final = 0.05
 _LINK_LASTS_US: Final = 15 * 60 * SECOND_US
 _AUTOMATIC: Final = "J1,J2"
 
@@ -50,7 +52,6 @@ class _Show:
 
     recording: Recording
     clock: ScaledClock
-    minutes: float | None
     tallies: dict[str, Tally] = field(default_factory=dict)
     balanced: bool = True
 
@@ -96,28 +97,35 @@ def _demo(
     settings = _settings(scenario, recording, folder, port)
     start_logging("WARNING")
     warm_kernels()
-    clock = ScaledClock(recording.demo_start_us, rate=rate or recording.demo_rate)
-    note = f"recorded corridor, ×{clock.rate:g}"
-    show = _Show(recording, clock, minutes)
-    return asyncio.run(_run(settings, show, note))
+    return asyncio.run(_run(settings, recording, rate or recording.demo_rate, minutes))
 
 
-async def _run(settings: Settings, show: _Show, note: str) -> int:
-    await _play_what_was(settings, show.recording)
-    service = Service(settings, clock=show.clock, note=note)
+async def _run(settings: Settings, recording: Recording, rate: float, minutes: float | None) -> int:
+    await _play_what_was(settings, recording)
+    clock = ScaledClock(recording.demo_start_us, rate=rate)
+    show = _Show(recording, clock)
+    service = Service(settings, clock=clock, note=f"recorded corridor, ×{rate:g}")
 
     async def city(started: Service) -> None:
-        await _play(started, show)
-
-    async def ending(started: Service) -> None:
         await _welcome(started)
-        if show.minutes is not None:
-            await asyncio.sleep(show.minutes * 60)
-            show.balanced = await _summary(started, show)
-            started.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if minutes is None else minutes * 60):
+                await _play(started, show)
+        await _catch_up(started)
+        show.balanced = await _summary(started, show)
+        started.stop()
 
-    code = await service.run([city, ending])
+    code = await service.run([city])
     return code or (0 if show.balanced else 1)
+
+
+async def _catch_up(service: Service) -> None:
+    """Wait until what the city sent has its verdict: the books are then complete."""
+    ends = await service.log.end_offsets(await incoming_places(service.log))
+    while any(  # noqa: ASYNC110 - the worker has no bell that rings at an offset
+        service.worker.positions.get(place, 0) < end for place, end in ends.items()
+    ):
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 async def _play_what_was(settings: Settings, recording: Recording) -> None:
