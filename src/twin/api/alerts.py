@@ -75,6 +75,15 @@ def _event(name: str, data: bytes) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
+_EVENT_SCHEMA: Final = {
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "event": {"enum": ["decision", "gate", "clock", "missed"]},
+        "data": {"type": "string", "description": "JSON of the view of that name"},
+    },
+}
+
 ENDPOINTS: Final = (
     Endpoint(
         method="GET",
@@ -82,10 +91,7 @@ ENDPOINTS: Final = (
         handler=alerts_stream,
         summary="Decisions and gate events as they happen (SSE)",
         tag="decisions",
-        answer={
-            "type": "string",
-            "description": "server-sent events: decision, gate, clock, missed",
-        },
+        answer=_EVENT_SCHEMA,
         media=EVENT_STREAM,
     ),
 )

@@ -90,15 +90,16 @@ async def _act(
     request: Request, served: Served, person: Person, decision_id: str, kind: Act
 ) -> Response:
     body = await decoded_body(request, ActBody)
+    seen_version = int(body.seen_version)
     current = await _current(served, decision_id)
     now_us = served.clock.now_us()
     act = OperatorAct(
-        id=derived_id("act", person.name, decision_id, body.seen_version, str(kind), now_us),
+        id=derived_id("act", person.name, decision_id, seen_version, str(kind), now_us),
         time=datetime_from_us(now_us),
         person=person.name,
         act=kind,
         target=decision_id,
-        seen_version=body.seen_version,
+        seen_version=seen_version,
         reason=body.reason,
     )
     refusal = act_refusal(current, act, now_us)
@@ -110,17 +111,17 @@ async def _act(
         person=person.name,
         act=f"decision.{kind}",
         target=decision_id,
-        detail={"reason": body.reason, "seen_version": body.seen_version},
+        detail={"reason": body.reason, "seen_version": seen_version},
     )
     await served.append(served.topics.place(Topic.ACT), [msgspec.json.encode(act)], source="api")
     after = await served.board.wait_decision(
-        decision_id, beyond=body.seen_version, timeout_s=served.approve_wait_s
+        decision_id, beyond=seen_version, timeout_s=served.approve_wait_s
     )
     if after is None:
         return json_answer(_view(served, current, person), HTTPStatus.ACCEPTED)
     if not _took_effect(after, kind):
         rule = f"is version {after.version} now: {after.state}"
-        raise _conflict(Fault("seen_version", str(body.seen_version), rule, "conflict"))
+        raise _conflict(Fault("seen_version", str(seen_version), rule, "conflict"))
     return json_answer(_view(served, after, person))
 
 

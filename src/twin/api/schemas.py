@@ -228,7 +228,8 @@ class ActBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(min_length=10, max_length=2000, description="why, in words; kept with the decision"),
     ]
     seen_version: Annotated[
-        int, Meta(ge=0, le=2**31 - 1, description="the version that the person saw")
+        float,  # JSON's 1.0 is a whole number too
+        Meta(ge=0, le=2**31 - 1, multiple_of=1, description="the version that the person saw"),
     ]
 
 
