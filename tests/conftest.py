@@ -17,9 +17,13 @@ import broker
 import postgis
 import pytest
 from broker import Broker, run_apart
+from hypothesis import settings
 from postgis import Server
 
 from twin.store.database import Database
+
+settings.register_profile("twin", deadline=None, derandomize=True)  # no test measures time
+settings.load_profile("twin")
 
 
 @pytest.fixture

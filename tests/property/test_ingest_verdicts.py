@@ -91,7 +91,8 @@ def records_of(topic: str, rows: Sequence[Sent], start: int = 0) -> list[Records
 
 
 def in_batches(rows: Sequence[Sent], cuts: Sequence[int]) -> list[list[Sent]]:
-    batches, start = [], 0
+    batches: list[list[Sent]] = []
+    start = 0
     while start < len(rows):
         size = cuts[len(batches) % len(cuts)]
         batches.append(list(rows[start : start + size]))

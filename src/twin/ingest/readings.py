@@ -70,7 +70,7 @@ class ReadingStage:
         rows = np.flatnonzero(good)
         place_of = np.repeat(np.arange(len(fetched)), [len(records) for records in fetched])
         batch = decoded.batch.take(rows)
-        known, stored = await self._known(batch, fetched, place_of[rows])
+        known, stored = await self._known(batch)
         # from here on the stage changes, and nothing is awaited
         verdicts = np.full(len(values), Verdict.REJECTED, np.uint8)
         verdicts[rows] = _repeated(batch, decoded.content[rows], known, stored)
@@ -92,17 +92,15 @@ class ReadingStage:
             watermarks=self._moved(fetched),
         )
 
-    async def _known(
-        self, batch: ReadingBatch, fetched: Sequence[Records], place_of: Ints
-    ) -> tuple[Bools, Ints]:
+    async def _known(self, batch: ReadingBatch) -> tuple[Bools, Ints]:
         """Ask history only about rows that it may have.
 
-        A kept key is not newer than its sensor's newest applied reading, or it was late; and what
-        was late once is late for ever, because a watermark does not go back.
+        A kept key is not newer than its sensor's newest applied reading, or it was late in some
+        partition; and what was late once is late for ever: a watermark does not go back.
         """
-        bound_us = np.array([self._watermark(records.place).time_us for records in fetched])
+        furthest_us = max((mark.time_us for mark in self._watermarks.values()), default=NEVER_US)
         maybe = (batch.time_us <= self._newest_us[batch.sensor]) | (
-            batch.time_us < bound_us[place_of] - self._lateness_us
+            batch.time_us < furthest_us - self._lateness_us
         )
         known = np.zeros(len(batch), np.bool_)
         stored = np.zeros(len(batch), np.int64)
