@@ -214,6 +214,11 @@ BROKEN = {
         {"node": "node_id,node_id\n1,2\n"},
         "node.csv line 1: column 'node_id' stands",
     ),
+    "column name": (
+        {"node": "node_id,x_coord,y_coord,\x80\n1,2,41,\n"},
+        "node.csv line 1: column '\\x80' is no name that can be printed",
+    ),
+    "only a head": ({"link": "link_id\n"}, "link.csv line 1: there is no link below"),
     "text": (
         {"link": f"{LINK_HEAD}\na,1,2,1,0.84,arterial,900,50,2\nb,2,3,1,long,arterial,900,50,2\n"},
         "link.csv line 3: length = 'long': must be a number",

@@ -73,6 +73,16 @@ def test_a_strange_table_in_the_folder_stops_the_export(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["accounts.csv"]
 
 
+def test_a_folder_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: Path) -> None:
+    write_gmns(town(), tmp_path / "map")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "map").iterdir()}
+    (tmp_path / "map" / ".twin_zone.part").mkdir()
+    with pytest.raises(MapError, match=r"map: cannot be written: Is a directory"):
+        write_gmns(town(name="Other"), tmp_path / "map")
+    (tmp_path / "map" / ".twin_zone.part").rmdir()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "map").iterdir()} == before
+
+
 def test_a_kept_table_cannot_take_the_name_of_the_map_s_own(tmp_path: Path) -> None:
     for name in ("link", "twin_sensor"):
         with pytest.raises(MapError, match="cannot be called"):

@@ -48,7 +48,7 @@ def test_every_station_has_its_link_and_sensor_in_the_order_given() -> None:
 
 def test_links_meet_half_way_and_reach_beyond_the_ends() -> None:
     network = built(*EAST)
-    by_id = {one.id: one for one in network.links}
+    by_id = {str(one.id): one for one in network.links}
     assert by_id["a"].line[-1] == by_id["b"].line[0] == (-118.225, 34.005)
     sensor = network.sensors[network.sensor_rows["a"]]
     assert sensor.position_m == pytest.approx(END_M, rel=0.01)

@@ -127,16 +127,32 @@ def write_gmns(network: SingleMap, folder: Path) -> None:
 
     Coordinates are WGS84, lengths metres (links: kilometres), speeds km/h. Tables of an earlier
     map in the folder are replaced or removed. MapError when the folder holds another CSV file,
-    which a later import would take for a part of this map.
+    which a later import would take for a part of this map, or cannot be written.
     """
     files = _files(network)
     _refuse_strangers(folder, set(files.texts))
+    try:
+        _write(folder, files.texts)
+    except OSError as error:
+        message = f"{folder}: cannot be written: {error.strerror}"
+        raise MapError(message) from error
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write all files beside the old ones before any of those is touched."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob("*.csv"):
-        if path.stem not in files.texts:
-            path.unlink()
-    for name, text in files.texts.items():
-        (folder / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+    drafts = {folder / f"{name}.csv": folder / f".{name}.part" for name in texts}
+    try:
+        for path, draft in drafts.items():
+            draft.write_text(texts[path.stem], encoding="utf-8", newline="")
+        for path in folder.glob("*.csv"):
+            if path not in drafts:
+                path.unlink()
+        for path, draft in drafts.items():
+            draft.replace(path)
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
 
 
 def _refuse_strangers(folder: Path, names: set[str]) -> None:
