@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import itertools
 import math
 from dataclasses import dataclass, field
@@ -18,12 +19,18 @@ _M_PER_DEG_LAT = 111_132.92 - 559.82 * math.cos(2 * math.radians(LAT0_DEG))
 _M_PER_DEG_LON = 111_412.84 * math.cos(math.radians(LAT0_DEG)) - 93.5 * math.cos(
     3 * math.radians(LAT0_DEG)
 )
+_TURN = cmath.rect(1.0, math.radians(46))  # clockwise
 
 
 def to_wgs84(spot: Spot) -> Point:
-    """Turn metres on the sheet into longitude and latitude, seven decimals (1 cm)."""
-    lon = LON0_DEG + spot[0] / _M_PER_DEG_LON
-    lat = LAT0_DEG + spot[1] / _M_PER_DEG_LAT
+    """Turn metres on the sheet into longitude and latitude, seven decimals (1 cm).
+
+    The sheet lies turned: the motorway runs to the north-east, which fills a wide screen.
+    """
+    east_m = spot[0] * _TURN.real + spot[1] * _TURN.imag
+    north_m = spot[1] * _TURN.real - spot[0] * _TURN.imag
+    lon = LON0_DEG + east_m / _M_PER_DEG_LON
+    lat = LAT0_DEG + north_m / _M_PER_DEG_LAT
     return (round(lon, 7), round(lat, 7))
 
 
