@@ -8,44 +8,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.columns import Floats, Ints, Rows
+from twin.columns import Floats, Rows
 from twin.network.model import SingleMap
+from twin.perceive.kernels.links import Places
 
 REACH_M = 2500.0  # a sensor says nothing about links further away
 NEIGHBOURS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbours:
-    """For each link, the links with sensors around it, nearest first, as CSR.
-
-    start (links + 1,) int32; link, metres, same_road   one entry a neighbour
-    """
-
-    start: Rows
-    link: Rows
-    metres: Floats
-    same_road: Ints
-
-
-@dataclass(frozen=True, slots=True)
 class Layout:
     """Static columns of one map version.
 
-    sensor_link (sensors,) int32, sensor_lanes (sensors,), sensor_free_mps (sensors,)
-    link_start (links + 1,) int32, link_sensors   CSR of the sensors of a link
-    lanes, free_speed_mps, capacity_vps           (links,) float64
+    sensor_link (sensors,) int32, sensor_free_mps (sensors,) free speed of the sensor's link
+    places   the same map as the kernels see it
     """
 
     sensor_link: Rows
-    sensor_lanes: Floats
     sensor_free_mps: Floats
-    link_start: Rows
-    link_sensors: Rows
-    lanes: Floats
-    free_speed_mps: Floats
-    capacity_vps: Floats
-    neighbours: Neighbours
+    places: Places
 
 
 def layout_of(network: SingleMap) -> Layout:
@@ -54,41 +35,35 @@ def layout_of(network: SingleMap) -> Layout:
     sensor_link = np.array([rows[sensor.link] for sensor in network.sensors], np.int32)
     free = np.array([max(link.free_speed_mps, 0.5) for link in network.links], np.float64)
     counts = np.bincount(sensor_link, minlength=len(network.links))
-    return Layout(
-        sensor_link=sensor_link,
-        sensor_lanes=np.array([max(sensor.lanes, 1) for sensor in network.sensors], np.float64),
-        sensor_free_mps=free[sensor_link],
+    near = _neighbours(network, sorted(set(sensor_link.tolist())))
+    places = Places(
         link_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
         link_sensors=np.argsort(sensor_link, kind="stable").astype(np.int32),
+        sensor_lanes=np.array([max(sensor.lanes, 1) for sensor in network.sensors], np.float64),
         lanes=np.array([max(link.lanes, 1) for link in network.links], np.float64),
         free_speed_mps=free,
         capacity_vps=np.array([link.capacity_vps for link in network.links], np.float64),
-        neighbours=_neighbours(network, sorted(set(sensor_link.tolist()))),
+        near_start=np.cumsum([0, *(len(row) for row in near)]).astype(np.int32),
+        near_link=np.array([source for row in near for _, source, _ in row], np.int32),
+        near_m=np.array([metres for row in near for metres, _, _ in row], np.float64),
+        near_same_road=np.array([same for row in near for _, _, same in row], np.int64),
     )
+    return Layout(sensor_link=sensor_link, sensor_free_mps=free[sensor_link], places=places)
 
 
-def _neighbours(network: SingleMap, measured: Iterable[int]) -> Neighbours:
-    """Find for each link the nearest links with sensors along its road or its kind of road."""
-    found: list[list[tuple[float, int]]] = [[] for _ in network.links]
+def _neighbours(network: SingleMap, measured: Iterable[int]) -> list[list[tuple[float, int, int]]]:
+    """Return for each link those with sensors near it, nearest first: (metres, row, same road).
+
+    Near is along its road, or, where roads have no names, along its kind of road.
+    """
+    found: list[list[tuple[float, int, int]]] = [[] for _ in network.links]
     after, before = _adjacency(network)
     for source in measured:
+        named = int(bool(network.links[source].road))
         for steps in (after, before):
             for link, metres in _reached(network, source, steps):
-                found[link].append((metres, source))
-    start, links, distance, same = [0], [], [], []
-    for link, near in enumerate(found):
-        for metres, source in sorted(near)[:NEIGHBOURS]:
-            road = network.links[link].road
-            links.append(source)
-            distance.append(metres)
-            same.append(int(bool(road) and road == network.links[source].road))
-        start.append(len(links))
-    return Neighbours(
-        start=np.array(start, np.int32),
-        link=np.array(links, np.int32),
-        metres=np.array(distance, np.float64),
-        same_road=np.array(same, np.int64),
-    )
+                found[link].append((metres, source, named))
+    return [sorted(row)[:NEIGHBOURS] for row in found]
 
 
 def _adjacency(network: SingleMap) -> tuple[list[list[int]], list[list[int]]]:

@@ -71,7 +71,7 @@ def sensor_profile(sums: Ints, slots: Ints) -> tuple[Floats, Floats, Floats, Flo
 
 def link_profile(layout: Layout, sums: Ints, slots: Ints) -> Floats:
     """Return (slots, links, 4): speed, its variance, flow, its variance; NaN = not learned."""
-    out = np.full((len(slots), len(layout.lanes), 4), np.nan)
+    out = np.full((len(slots), len(layout.places.lanes), 4), np.nan)
     if not len(layout.sensor_link):
         return out
     columns = sensor_profile(sums, slots)
@@ -79,17 +79,17 @@ def link_profile(layout: Layout, sums: Ints, slots: Ints) -> Floats:
         for k in (0, 1):
             out[row, :, k] = _mean_a_lane(layout, columns[k][row], by_lane=False)
         # Flow a covered lane, times the lanes of the link, as for the newest readings.
-        out[row, :, 2] = _mean_a_lane(layout, columns[2][row], by_lane=True) * layout.lanes
-        out[row, :, 3] = _mean_a_lane(layout, columns[3][row], by_lane=True) * layout.lanes
+        out[row, :, 2] = _mean_a_lane(layout, columns[2][row], by_lane=True) * layout.places.lanes
+        out[row, :, 3] = _mean_a_lane(layout, columns[3][row], by_lane=True) * layout.places.lanes
     return out
 
 
 def _mean_a_lane(layout: Layout, value: Floats, *, by_lane: bool) -> Floats:
     """Return the mean over the sensors of each link, (links,): by weight, or of a sum by lane."""
     known = ~np.isnan(value)
-    weight = known * layout.sensor_lanes
+    weight = known * layout.places.sensor_lanes
     summed = np.where(known, value, 0.0) * (known if by_lane else weight)
-    links = len(layout.lanes)
+    links = len(layout.places.lanes)
     total = np.bincount(layout.sensor_link, weights=weight, minlength=links)
     sums = np.bincount(layout.sensor_link, weights=summed, minlength=links)
     return np.where(total > 0, sums / np.maximum(total, 1.0), np.nan)

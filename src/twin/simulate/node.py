@@ -30,9 +30,26 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
     if (rest < -1e-9).any():
         message = f"the shares of approach {int(np.argmin(rest))} add up to more than 1"
         raise SimulationError(message)
-    nothing = np.zeros(0)
     everyone = np.arange(approaches, dtype=np.int64)
-    wires = Wires(
+    limits = Limits(
+        turn_share=np.ascontiguousarray(share, np.float64).ravel(),
+        exit_share=rest,
+        turn_capacity=np.full(approaches * after, np.inf),
+        out_capacity=np.full(approaches, np.inf),
+        in_capacity=np.full(after, np.inf),
+        demand=np.zeros(0),
+    )
+    flow = _still(approaches, after)
+    flow.sending[:] = sending
+    flow.receiving[:] = receiving
+    pass_node(everyone, _wires(priority, after), limits, flow)
+    return flow.moved[:, None] * share
+
+
+def _wires(priority: Floats, after: int) -> Wires:
+    """Return a node whose approaches all lead to all links after it."""
+    nothing, approaches = np.zeros(0), len(priority)
+    return Wires(
         free_steps=nothing,
         wave_steps=nothing,
         storage=nothing,
@@ -40,23 +57,10 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
         in_ring=np.zeros(1, np.int64),
         out_ring=np.zeros(1, np.int64),
         node_start=np.array([0, approaches], np.int64),
-        node_in=everyone,
+        node_in=np.arange(approaches, dtype=np.int64),
         turn_start=np.arange(approaches + 1, dtype=np.int64) * after,
         turn_link=np.tile(np.arange(after, dtype=np.int64), approaches),
     )
-    limits = Limits(
-        turn_share=np.ascontiguousarray(share, np.float64).ravel(),
-        exit_share=rest,
-        turn_capacity=np.full(approaches * after, np.inf),
-        out_capacity=np.full(approaches, np.inf),
-        in_capacity=np.full(after, np.inf),
-        demand=nothing,
-    )
-    flow = _still(approaches, after)
-    flow.sending[:] = sending
-    flow.receiving[:] = receiving
-    pass_node(everyone, wires, limits, flow)
-    return flow.moved[:, None] * share
 
 
 def _still(approaches: int, links: int) -> Flow:

@@ -11,7 +11,7 @@ import numpy as np
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.network.model import SingleMap
-from twin.simulate.kernels.paths import load_trips
+from twin.simulate.kernels.paths import Pairs, Streets, load_trips
 from twin.simulate.ltm import LinkTransmission
 from twin.simulate.roads import Roads, Turns, roads_of, summed, turns_of
 from twin.simulate.steps import StepChoice, choose_step
@@ -119,30 +119,18 @@ def _loaded(
     origins = np.array(sorted(table), np.int64)
     turns = turns_of(network, origins)
     sizes = [len(table[node]) for node in origins.tolist()]
-    pair_node = np.array([to for node in origins.tolist() for to in table[node]], np.int64)
-    pair_trips = np.array([n for node in origins.tolist() for n in table[node].values()], float)
-    turn_trips, pair_s = np.zeros(len(turns.link)), np.zeros(len(pair_node))
-    approaches = len(roads) + len(origins)
-    end_trips = np.zeros(approaches)
-    ending = np.argsort(roads.to_node, kind="stable").astype(np.int64)
-    load_trips(
-        roads.free_s,
-        turns.start,
-        turns.link,
-        turns.seconds,
-        turns.approach,
-        _starts(np.bincount(roads.to_node, minlength=roads.nodes)),
-        ending,
-        _starts(np.array(sizes, np.int64)),
-        pair_node,
-        pair_trips,
-        turn_trips,
-        end_trips,
-        pair_s,
+    pairs = Pairs(
+        start=_starts(np.array(sizes, np.int64)),
+        node=np.array([to for node in origins.tolist() for to in table[node]], np.int64),
+        trips=np.array([n for node in origins.tolist() for n in table[node].values()], np.float64),
+        seconds=np.full(sum(sizes), np.inf),
     )
-    lost = ~np.isfinite(pair_s)
-    through = summed(turns.approach, turn_trips, approaches) + end_trips
-    share = turn_trips / np.maximum(through, 1e-12)[turns.approach]
+    approaches = len(roads) + len(origins)
+    turned, ended = np.zeros(len(turns.link)), np.zeros(approaches)
+    load_trips(_streets(roads, turns), pairs, turned, ended)
+    lost = ~np.isfinite(pairs.seconds)
+    through = summed(turns.approach, turned, approaches) + ended
+    share = turned / np.maximum(through, 1e-12)[turns.approach]
     exits = np.where(through > 0, 1.0 - summed(turns.approach, share, approaches), 1.0)
     origin_of = np.repeat(np.arange(len(origins)), sizes)
     return Plan(
@@ -151,10 +139,23 @@ def _loaded(
         turn_share=share,
         exit_share=np.maximum(exits, 0.0),
         link_trips=through[: len(roads)],
-        origin_trips=summed(origin_of, np.where(lost, 0.0, pair_trips), len(origins)),
+        origin_trips=summed(origin_of, np.where(lost, 0.0, pairs.trips), len(origins)),
         trips=trips,
         inside_zone=inside_zone,
-        unroutable=float(pair_trips[lost].sum()),
+        unroutable=float(pairs.trips[lost].sum()),
+    )
+
+
+def _streets(roads: Roads, turns: Turns) -> Streets:
+    """Return the links and turns as the path kernel sees them."""
+    return Streets(
+        link_s=roads.free_s,
+        turn_s=turns.seconds,
+        turn_start=turns.start,
+        turn_link=turns.link,
+        turn_from=turns.approach,
+        end_start=_starts(np.bincount(roads.to_node, minlength=roads.nodes)),
+        end_link=np.argsort(roads.to_node, kind="stable").astype(np.int64),
     )
 
 

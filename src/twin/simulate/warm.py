@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twin.simulate.kernels.paths import load_trips
+from twin.simulate.kernels.paths import Pairs, Streets, load_trips
 from twin.simulate.ltm import LinkTransmission
 from twin.simulate.node import node_flows
 from twin.simulate.roads import Roads, Turns
@@ -33,18 +33,7 @@ def warm_paths() -> None:
     """Compile the shortest paths."""
     rows = np.zeros(1, np.int64)
     starts = np.array([0, 1], np.int64)
-    load_trips(
-        np.ones(1),
-        np.array([0, 0, 1], np.int64),
-        rows,
-        np.zeros(1),
-        rows + 1,
-        np.array([0, 0, 1], np.int64),
-        rows,
-        starts,
-        rows + 1,
-        np.ones(1),
-        np.zeros(1),
-        np.zeros(2),
-        np.zeros(1),
-    )
+    ends = np.array([0, 0, 1], np.int64)
+    streets = Streets(np.ones(1), np.zeros(1), ends, rows, rows + 1, ends, rows)
+    pairs = Pairs(starts, rows + 1, np.ones(1), np.zeros(1))
+    load_trips(streets, pairs, np.zeros(1), np.zeros(2))

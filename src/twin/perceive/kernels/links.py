@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 from numba import njit
 
@@ -34,6 +35,38 @@ B_DENSITY_VAR = 5
 B_AGE = 6
 B_DRIFT = 7
 BELIEF_FIELDS = 8
+
+
+class Places(NamedTuple):
+    """Where sensors and links are; nothing in it changes.
+
+    link_start (links + 1,), link_sensors   CSR of the sensors of a link; sensor_lanes (sensors,)
+    lanes, free_speed_mps, capacity_vps     (links,) float64
+    near_start (links + 1,), near_link, near_m, near_same_road
+        CSR of the links with sensors around a link: their rows, metres, 1 on the same road
+    """
+
+    link_start: Rows
+    link_sensors: Rows
+    sensor_lanes: Floats
+    lanes: Floats
+    free_speed_mps: Floats
+    capacity_vps: Floats
+    near_start: Rows
+    near_link: Rows
+    near_m: Floats
+    near_same_road: Ints
+
+
+class Found(NamedTuple):
+    """What is believed of every link.
+
+    belief (links, BELIEF_FIELDS) float64, NaN = unknown; source, freshness (links,) int64 codes
+    """
+
+    belief: Floats
+    source: Ints
+    freshness: Ints
 
 
 @njit(cache=True, nogil=True)
@@ -113,143 +146,118 @@ def _set_speed_and_flow(
 
 
 @njit(cache=True, nogil=True)
-def combine_links(
-    link_start: Rows,
-    link_sensors: Rows,
-    sensor_lanes: Floats,
-    said: Floats,
-    sensor_freshness: Ints,
-    lanes: Floats,
-    sums: Floats,
-    belief: Floats,
-    source: Ints,
-    freshness: Ints,
-) -> None:
-    """State every link from its own sensors.
-
-    link_start (links + 1,), link_sensors   CSR of the sensors of a link, read
-    sensor_lanes, said, sensor_freshness    by sensor, read; lanes (links,) read
-    sums             (11,) float64 scratch
-    belief           (links, BELIEF_FIELDS) float64 written in full, NaN = unknown
-    source           (links,) int64 written in full: 1 MEASURED or 0
-    freshness        (links,) int64 written in full: best of the link's sensors
-    """
-    for link in range(len(lanes)):
-        belief[link, :] = math.nan
-        source[link] = 0
-        freshness[link] = 0
-        rows = link_sensors[link_start[link] : link_start[link + 1]]
-        for s in rows:
-            code = sensor_freshness[s]
-            if code > 0 and (freshness[link] == 0 or code < freshness[link]):
-                freshness[link] = code
-            if code == 3 and not belief[link, B_AGE] < said[s, AGE]:
-                belief[link, B_AGE] = said[s, AGE]
-        _merge_sensors(rows, said, sensor_freshness, sensor_lanes, sums)
-        if sums[2] == 0.0 and sums[3] == 0.0 and sums[7] == 0.0:
-            continue
-        source[link] = 1
-        belief[link, B_AGE] = sums[8]
-        belief[link, B_DRIFT] = sums[10]
-        _set_speed_and_flow(belief[link], sums, lanes[link], rows, said, sensor_freshness)
-        occupancy = sums[6] / sums[7] if sums[7] > 0.0 else math.nan
-        _set_density(belief[link], occupancy, lanes[link])
+def _judge_age(rows: Rows, said: Floats, codes: Ints, link: int, found: Found) -> None:
+    """Write the best freshness of a link's sensors, and the age of the newest silent one."""
+    found.freshness[link] = 0
+    for s in rows:
+        code = codes[s]
+        if code > 0 and (found.freshness[link] == 0 or code < found.freshness[link]):
+            found.freshness[link] = code
+        if code == 3 and not found.belief[link, B_AGE] < said[s, AGE]:
+            found.belief[link, B_AGE] = said[s, AGE]
 
 
 @njit(cache=True, nogil=True)
-def _from_neighbours(
-    rows: Rows,
-    metres: Floats,
-    same_road: Ints,
-    belief: Floats,
-    source: Ints,
-    freshness: Ints,
-    free_speed_mps: Floats,
-    link: int,
-    capacity_vps: float,
-) -> bool:
-    """Guess one link from the measured ones around it. `belief[link]` written if True."""
-    total = ratio = ratio2 = own = flow_total = flow = flow_var = 0.0
-    nearest = -1
-    for k in range(len(rows)):
-        other = rows[k]
-        if source[other] != 1 or math.isnan(belief[other, B_SPEED]):
+def combine_links(
+    places: Places, said: Floats, freshness: Ints, sums: Floats, found: Found
+) -> None:
+    """State every link from its own sensors: source 1 MEASURED, or 0.
+
+    said (sensors, SAID_FIELDS), freshness (sensors,)   of `read_sensors`, read
+    sums    (11,) float64 scratch
+    found   written in full
+    """
+    for link in range(len(places.lanes)):
+        belief = found.belief[link]
+        belief[:] = math.nan
+        found.source[link] = 0
+        rows = places.link_sensors[places.link_start[link] : places.link_start[link + 1]]
+        _judge_age(rows, said, freshness, link, found)
+        _merge_sensors(rows, said, freshness, places.sensor_lanes, sums)
+        if sums[2] == 0.0 and sums[3] == 0.0 and sums[7] == 0.0:
             continue
-        weight = 1.0 / (metres[k] + 200.0) ** 2
-        share = belief[other, B_SPEED] / free_speed_mps[other]
+        found.source[link] = 1
+        belief[B_AGE] = sums[8]
+        belief[B_DRIFT] = sums[10]
+        _set_speed_and_flow(belief, sums, places.lanes[link], rows, said, freshness)
+        occupancy = sums[6] / sums[7] if sums[7] > 0.0 else math.nan
+        _set_density(belief, occupancy, places.lanes[link])
+
+
+@njit(cache=True, nogil=True)
+def _carry_flow(places: Places, found: Found, link: int, km: float) -> None:
+    """Guess the flow of a link from those along its road. `found.belief[link]` written."""
+    total = flow = flow_var = 0.0
+    for k in range(places.near_start[link], places.near_start[link + 1]):
+        other = found.belief[places.near_link[k]]
+        measured = found.source[places.near_link[k]] == 1
+        if measured and places.near_same_road[k] and not math.isnan(other[B_FLOW]):
+            weight = 1.0 / (places.near_m[k] + 200.0) ** 2
+            total += weight
+            flow += weight * other[B_FLOW]
+            flow_var += weight * other[B_FLOW_VAR]
+    if total > 0.0:
+        guessed = min(flow / total, places.capacity_vps[link])
+        belief = found.belief[link]
+        belief[B_FLOW] = guessed
+        belief[B_FLOW_VAR] = flow_var / total + REACH_FLOW_FRAC2_PER_KM * km * guessed**2
+        _set_density(belief, math.nan, 1.0)
+
+
+@njit(cache=True, nogil=True)
+def _from_neighbours(places: Places, found: Found, link: int) -> bool:
+    """Guess one link from the measured ones around it. `found` of the link written if True."""
+    total = ratio = ratio2 = own = 0.0
+    nearest = -1
+    for k in range(places.near_start[link], places.near_start[link + 1]):
+        other = places.near_link[k]
+        if found.source[other] != 1 or math.isnan(found.belief[other, B_SPEED]):
+            continue
+        weight = 1.0 / (places.near_m[k] + 200.0) ** 2
+        share = found.belief[other, B_SPEED] / places.free_speed_mps[other]
         total += weight
         ratio += weight * share
         ratio2 += weight * share * share
-        own += weight * belief[other, B_SPEED_VAR] / free_speed_mps[other] ** 2
-        if nearest < 0 or metres[k] < metres[nearest]:
+        own += weight * found.belief[other, B_SPEED_VAR] / places.free_speed_mps[other] ** 2
+        if nearest < 0:  # neighbours are listed nearest first
             nearest = k
-        if same_road[k] and not math.isnan(belief[other, B_FLOW]):
-            flow_total += weight
-            flow += weight * belief[other, B_FLOW]
-            flow_var += weight * belief[other, B_FLOW_VAR]
     if nearest < 0:
         return False
-    km = metres[nearest] / 1000.0
+    km = places.near_m[nearest] / 1000.0
     mean = ratio / total
     spread = max(ratio2 / total - mean * mean, 0.0) + own / total + REACH_FRAC2_PER_KM * km
-    belief[link, B_SPEED] = mean * free_speed_mps[link]
-    belief[link, B_SPEED_VAR] = spread * free_speed_mps[link] ** 2
-    belief[link, B_AGE] = belief[rows[nearest], B_AGE]
-    belief[link, B_DRIFT] = belief[rows[nearest], B_DRIFT]
-    if freshness[link] != 3:
-        freshness[link] = freshness[rows[nearest]]
-    if flow_total > 0.0:
-        guessed = min(flow / flow_total, capacity_vps)
-        belief[link, B_FLOW] = guessed
-        belief[link, B_FLOW_VAR] = flow_var / flow_total + REACH_FLOW_FRAC2_PER_KM * km * guessed**2
-        _set_density(belief[link], math.nan, 1.0)
+    belief, closest = found.belief[link], places.near_link[nearest]
+    belief[B_SPEED] = mean * places.free_speed_mps[link]
+    belief[B_SPEED_VAR] = spread * places.free_speed_mps[link] ** 2
+    belief[B_AGE] = found.belief[closest, B_AGE]
+    belief[B_DRIFT] = found.belief[closest, B_DRIFT]
+    if found.freshness[link] != 3:
+        found.freshness[link] = found.freshness[closest]
+    _carry_flow(places, found, link, km)
     return True
 
 
 @njit(cache=True, nogil=True)
-def fill_links(
-    near_start: Rows,
-    near_link: Rows,
-    near_m: Floats,
-    near_same_road: Ints,
-    free_speed_mps: Floats,
-    capacity_vps: Floats,
-    profile: Floats,
-    belief: Floats,
-    source: Ints,
-    freshness: Ints,
-) -> None:
+def fill_links(places: Places, profile: Floats, found: Found) -> None:
     """Fill the links without a usable sensor: from neighbours, else from the learned profile.
 
-    near_*    CSR by link of links with sensors around it, distances and same-road flags, read
     profile   (links, 4) float64 read: speed, its variance, flow, its variance; NaN = not learned
-    belief, source, freshness   written where source is 0; a silent sensor's link stays STALE and
-                                keeps the age of its last measurement
+    found     written where its source is 0; a silent sensor's link stays STALE and keeps the age
+              of its last measurement
     """
-    for link in range(len(source)):
-        if source[link] != 0:
+    for link in range(len(found.source)):
+        if found.source[link] != 0:
             continue
-        age_s = belief[link, B_AGE]
-        part = slice(near_start[link], near_start[link + 1])
-        found = _from_neighbours(
-            near_link[part],
-            near_m[part],
-            near_same_road[part],
-            belief,
-            source,
-            freshness,
-            free_speed_mps,
-            link,
-            capacity_vps[link],
-        )
-        if found:
-            source[link] = 2
+        belief = found.belief[link]
+        age_s = belief[B_AGE]
+        if _from_neighbours(places, found, link):
+            found.source[link] = 2
         elif not math.isnan(profile[link, 0]) or not math.isnan(profile[link, 2]):
-            source[link] = 3
-            belief[link, B_SPEED] = profile[link, 0]
-            belief[link, B_SPEED_VAR] = profile[link, 1]
-            belief[link, B_FLOW] = profile[link, 2]
-            belief[link, B_FLOW_VAR] = profile[link, 3]
-            _set_density(belief[link], math.nan, 1.0)
+            found.source[link] = 3
+            belief[B_SPEED] = profile[link, 0]
+            belief[B_SPEED_VAR] = profile[link, 1]
+            belief[B_FLOW] = profile[link, 2]
+            belief[B_FLOW_VAR] = profile[link, 3]
+            _set_density(belief, math.nan, 1.0)
         if not math.isnan(age_s):
-            belief[link, B_AGE] = age_s
+            belief[B_AGE] = age_s

@@ -8,6 +8,7 @@ of whole numbers.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,23 @@ BINS = 30
 RING_FIELDS = 7  # readings, count, count time, speed weight, pace, occupancy, occupancy time
 PROFILE_FIELDS = 5  # speed readings, speed sum, speed squares, count, count time
 SLOWEST_MPS = 0.1  # a slower mean speed counts as this one in a mean of paces
+
+
+class Memory(NamedTuple):
+    """All that is remembered of every sensor.
+
+    newest          (sensors, 3) int64: time_us, period_ms, readings taken in
+    newest_values   (sensors, 3) float64: count, speed_mps, occupancy_frac; NaN = not measured
+    ring_bin        (sensors, BINS) int64: number of the minute that the slot holds
+    ring_sums       (sensors, BINS, RING_FIELDS) int64
+    profile_sums    (sensors, slots, PROFILE_FIELDS) int64
+    """
+
+    newest: Ints
+    newest_values: Floats
+    ring_bin: Ints
+    ring_sums: Ints
+    profile_sums: Ints
 
 
 @njit(cache=True, nogil=True)
@@ -65,46 +83,38 @@ def _add_to_profile(sums: Ints, period_ms: int, count: float, speed_mps: float) 
 
 
 @njit(cache=True, nogil=True)
+def _keep_newest(memory: Memory, s: int, time_us: int, period_ms: int, values: Floats) -> None:
+    """Keep a reading when it is the newest of its sensor; of two at once the longer period."""
+    newest = memory.newest[s]
+    newest[2] += 1
+    if time_us > newest[0] or (time_us == newest[0] and period_ms > newest[1]):
+        newest[0] = time_us
+        newest[1] = period_ms
+        for k in range(3):
+            # + 0.0 turns -0.0 into 0.0, and there is one NaN: equal values, equal bytes.
+            memory.newest_values[s, k] = np.nan if math.isnan(values[k]) else values[k] + 0.0
+
+
+@njit(cache=True, nogil=True)
 def record_readings(
-    sensor: Rows,
-    time_us: Ints,
-    period_ms: Ints,
-    values: Floats,
-    slot: Ints,
-    newest: Ints,
-    newest_values: Floats,
-    ring_bin: Ints,
-    ring_sums: Ints,
-    profile_sums: Ints,
+    sensor: Rows, time_us: Ints, period_ms: Ints, values: Floats, slot: Ints, memory: Memory
 ) -> None:
     """Write n readings into the memory.
 
     sensor, time_us, period_ms, slot   (n,) read; slot is the row of the time of day
-    values          (n, 3) float64 read: count, speed_mps, occupancy_frac; NaN = not measured
-    newest          (sensors, 3) int64 written: time_us, period_ms, readings taken in
-    newest_values   (sensors, 3) float64 written
-    ring_bin        (sensors, BINS) int64 written: number of the minute that the slot holds
-    ring_sums       (sensors, BINS, RING_FIELDS) int64 written
-    profile_sums    (sensors, slots, PROFILE_FIELDS) int64 written
+    values   (n, 3) float64 read: count, speed_mps, occupancy_frac; NaN = not measured
+    memory   written
     """
     for i in range(len(sensor)):
         s = sensor[i]
-        newest[s, 2] += 1
-        later = time_us[i] > newest[s, 0]
-        if later or (time_us[i] == newest[s, 0] and period_ms[i] > newest[s, 1]):
-            newest[s, 0] = time_us[i]
-            newest[s, 1] = period_ms[i]
-            for k in range(3):
-                # + 0.0 turns -0.0 into 0.0, and there is one NaN: equal values, equal bytes.
-                value = values[i, k]
-                newest_values[s, k] = np.nan if math.isnan(value) else value + 0.0
+        count, speed_mps, occupancy_frac = values[i, 0], values[i, 1], values[i, 2]
+        _keep_newest(memory, s, time_us[i], period_ms[i], values[i])
         minute = (time_us[i] - 1) // BIN_US
         place = minute % BINS
-        if minute > ring_bin[s, place]:
-            ring_bin[s, place] = minute
-            ring_sums[s, place, :] = 0
-        if minute == ring_bin[s, place]:
-            _add_to_ring(
-                ring_sums[s, place], period_ms[i], values[i, 0], values[i, 1], values[i, 2]
-            )
-        _add_to_profile(profile_sums[s, slot[i]], period_ms[i], values[i, 0], values[i, 1])
+        if minute > memory.ring_bin[s, place]:
+            memory.ring_bin[s, place] = minute
+            memory.ring_sums[s, place, :] = 0
+        if minute == memory.ring_bin[s, place]:
+            sums = memory.ring_sums[s, place]
+            _add_to_ring(sums, period_ms[i], count, speed_mps, occupancy_frac)
+        _add_to_profile(memory.profile_sums[s, slot[i]], period_ms[i], count, speed_mps)

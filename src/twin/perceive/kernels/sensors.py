@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from twin.perceive.kernels.record import BIN_US, BINS, Floats, Ints
+from twin.perceive.kernels.record import BIN_US, BINS, Floats, Ints, Memory
 
 WINDOW_S = 180.0  # counts of single minutes are too noisy: three of them are one estimate
 VEHICLES_UNKNOWN = 10.0  # a speed without a count is taken as the mean of so many vehicles
@@ -101,37 +101,29 @@ def _fill(said: Floats, window: Ints, newest_speed: float, free_speed_mps: float
 
 @njit(cache=True, nogil=True)
 def read_sensors(
-    now_us: int,
-    newest: Ints,
-    newest_values: Floats,
-    ring_bin: Ints,
-    ring_sums: Ints,
-    free_speed_mps: Floats,
-    said: Floats,
-    freshness: Ints,
+    now_us: int, memory: Memory, free_speed_mps: Floats, said: Floats, freshness: Ints
 ) -> None:
     """Say for every sensor what its last minutes tell.
 
-    newest, newest_values, ring_bin, ring_sums   as in `record_readings`, read
-    free_speed_mps   (sensors,) of the sensor's link, read
+    memory           read; free_speed_mps (sensors,) of the sensor's link, read
     said             (sensors, SAID_FIELDS) float64 written in full, NaN where nothing is known
     freshness        (sensors,) int64 written in full, codes of `Freshness`
     """
-    window = np.zeros(ring_sums.shape[2], np.int64)
-    for s in range(len(newest)):
+    window = np.zeros(memory.ring_sums.shape[2], np.int64)
+    for s in range(len(memory.newest)):
         said[s, :] = math.nan
         freshness[s] = 0
-        if newest[s, 0] < 0:
+        time_us, period_s = memory.newest[s, 0], memory.newest[s, 1] / 1000.0
+        if time_us < 0:
             continue
-        period_s = newest[s, 1] / 1000.0
-        age_s = max((now_us - newest[s, 0]) / 1e6, 0.0)
+        age_s = max((now_us - time_us) / 1e6, 0.0)
         freshness[s] = _freshness(age_s, period_s)
-        last = (newest[s, 0] - 1) // BIN_US
-        drift = _drift(ring_bin[s], ring_sums[s], last)
+        last = (time_us - 1) // BIN_US
+        drift = _drift(memory.ring_bin[s], memory.ring_sums[s], last)
         if math.isnan(drift):
             drift = DRIFT_FRAC2_PER_MIN * free_speed_mps[s] ** 2
         said[s, AGE] = age_s
         said[s, DRIFT] = drift
         width = min(max(math.ceil(max(period_s, WINDOW_S) * 1e6 / BIN_US), 1), BINS)
-        _window_sums(ring_bin[s], ring_sums[s], last, width, window)
-        _fill(said[s], window, newest_values[s, 1], free_speed_mps[s])
+        _window_sums(memory.ring_bin[s], memory.ring_sums[s], last, width, window)
+        _fill(said[s], window, memory.newest_values[s, 1], free_speed_mps[s])

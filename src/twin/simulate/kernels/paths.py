@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -11,104 +12,109 @@ from numba import njit
 from twin.simulate.kernels.arrays import Floats, Ints
 
 
-@njit(cache=True, nogil=True)
-def _grow_tree(
-    first: Ints,
-    link_s: Floats,
-    turn_start: Ints,
-    turn_link: Ints,
-    turn_s: Floats,
-    reached_s: Floats,
-    by_turn: Ints,
-    order: Ints,
-) -> int:
-    """Find the quickest way to the end of every link from the links in `first`.
+class Streets(NamedTuple):
+    """Links, turns and ends.
 
-    reached_s (links,) written: time to the end of the link, inf if out of reach
-    by_turn   (links,) written: the turn that leads there, -1 for a first link
-    order     (links,) written: links as they were settled; returns how many
+    link_s, turn_s   seconds over a link (links,) and in a turn (turns,)
+    turn_start, turn_link, turn_from   turns by approach: links first, then one for every origin
+    end_start, end_link   CSR by node of the links that end there
     """
-    reached_s[:] = math.inf
-    by_turn[:] = -1
-    done = np.zeros(len(link_s), np.bool_)
-    queue = [(0.0, np.int64(0)) for _ in range(0)]
-    for link in first:
-        reached_s[link] = link_s[link]
-        heapq.heappush(queue, (link_s[link], link))
-    count = 0
-    while queue:
-        here_s, link = heapq.heappop(queue)
-        if done[link]:
-            continue
-        done[link] = True
-        order[count] = link
-        count += 1
-        for turn in range(turn_start[link], turn_start[link + 1]):
-            after = turn_link[turn]
-            onward_s = here_s + turn_s[turn] + link_s[after]
-            if onward_s < reached_s[after]:
-                reached_s[after] = onward_s
-                by_turn[after] = turn
-                heapq.heappush(queue, (onward_s, after))
-    return count
+
+    link_s: Floats
+    turn_s: Floats
+    turn_start: Ints
+    turn_link: Ints
+    turn_from: Ints
+    end_start: Ints
+    end_link: Ints
+
+
+class Pairs(NamedTuple):
+    """Destinations by origin, CSR: node, trips, and the travel time found (inf: no path)."""
+
+    start: Ints
+    node: Ints
+    trips: Floats
+    seconds: Floats
+
+
+class Tree(NamedTuple):
+    """The quickest ways from one origin, by link.
+
+    reached_s   time to the end of the link, inf if out of reach
+    by_turn     the turn that leads there, from the origin itself for a first link
+    order       links as they were settled
+    load        trips that pass the link
+    """
+
+    reached_s: Floats
+    by_turn: Ints
+    order: Ints
+    load: Floats
 
 
 @njit(cache=True, nogil=True)
-def load_trips(
-    link_s: Floats,
-    turn_start: Ints,
-    turn_link: Ints,
-    turn_s: Floats,
-    turn_from: Ints,
-    end_start: Ints,
-    end_link: Ints,
-    pair_start: Ints,
-    pair_node: Ints,
-    pair_trips: Floats,
-    turn_trips: Floats,
-    end_trips: Floats,
-    pair_s: Floats,
-) -> None:
+def _grow(streets: Streets, origin: int, tree: Tree) -> int:
+    """Find the quickest way to the end of every link; return how many are in reach."""
+    tree.reached_s[:] = math.inf
+    done = np.zeros(len(streets.link_s), np.bool_)
+    queue = [(0.0, np.int64(0)) for _ in range(0)]
+    approach = np.int64(len(streets.link_s) + origin)
+    here_s = 0.0
+    count = 0
+    while True:
+        for turn in range(streets.turn_start[approach], streets.turn_start[approach + 1]):
+            after = streets.turn_link[turn]
+            onward_s = here_s + streets.turn_s[turn] + streets.link_s[after]
+            if onward_s < tree.reached_s[after]:
+                tree.reached_s[after] = onward_s
+                tree.by_turn[after] = turn
+                heapq.heappush(queue, (onward_s, after))
+        while queue and done[queue[0][1]]:
+            heapq.heappop(queue)
+        if not queue:
+            return count
+        here_s, approach = heapq.heappop(queue)
+        done[approach] = True
+        tree.order[count] = approach
+        count += 1
+
+
+@njit(cache=True, nogil=True)
+def _put_trips(streets: Streets, pairs: Pairs, origin: int, tree: Tree, ended: Floats) -> None:
+    """Put an origin's trips on the links where they end. `tree.load`, `ended` written."""
+    tree.load[:] = 0.0
+    for pair in range(pairs.start[origin], pairs.start[origin + 1]):
+        node = pairs.node[pair]
+        pairs.seconds[pair] = math.inf
+        last = -1
+        for k in range(streets.end_start[node], streets.end_start[node + 1]):
+            link = streets.end_link[k]
+            if tree.reached_s[link] < pairs.seconds[pair]:
+                pairs.seconds[pair] = tree.reached_s[link]
+                last = link
+        if last >= 0:
+            tree.load[last] += pairs.trips[pair]
+            ended[last] += pairs.trips[pair]
+
+
+@njit(cache=True, nogil=True)
+def load_trips(streets: Streets, pairs: Pairs, turned: Floats, ended: Floats) -> None:
     """Load every origin's trips on its quickest paths.
 
-    link_s, turn_s          seconds over a link and a turn, read
-    turn_start, turn_link, turn_from   turns by approach: links first, then one per origin, read
-    end_start, end_link     CSR by node of the links that end there, read
-    pair_start, pair_node, pair_trips  CSR by origin of destinations and trips, read
-    turn_trips (turns,), end_trips (links,)   added to: trips through a turn, trips ending
-    pair_s     (pairs,) written in full: travel time, inf where no path leads
+    streets, pairs   read, but `pairs.seconds` is written in full
+    turned (turns,), ended (approaches,)   added to: trips through a turn, trips ending after a link
     """
-    links = len(link_s)
-    reached_s = np.empty(links)
-    by_turn = np.empty(links, np.int64)
-    order = np.empty(links, np.int64)
-    first_turn = np.empty(links, np.int64)
-    load = np.empty(links)
-    for origin in range(len(pair_start) - 1):
-        begin = turn_start[links + origin]
-        first = turn_link[begin : turn_start[links + origin + 1]]
-        count = _grow_tree(first, link_s, turn_start, turn_link, turn_s, reached_s, by_turn, order)
-        for k in range(len(first)):
-            first_turn[first[k]] = begin + k
-        load[:] = 0.0
-        for pair in range(pair_start[origin], pair_start[origin + 1]):
-            node = pair_node[pair]
-            pair_s[pair] = math.inf
-            last = -1
-            for k in range(end_start[node], end_start[node + 1]):
-                if reached_s[end_link[k]] < pair_s[pair]:
-                    pair_s[pair] = reached_s[end_link[k]]
-                    last = end_link[k]
-            if last >= 0:
-                load[last] += pair_trips[pair]
-                end_trips[last] += pair_trips[pair]
+    links = len(streets.link_s)
+    tree = Tree(
+        np.empty(links), np.empty(links, np.int64), np.empty(links, np.int64), np.empty(links)
+    )
+    for origin in range(len(pairs.start) - 1):
+        count = _grow(streets, origin, tree)
+        _put_trips(streets, pairs, origin, tree, ended)
         for k in range(count - 1, -1, -1):
-            link = order[k]
-            if load[link] == 0.0:
-                continue
-            turn = by_turn[link]
-            if turn < 0:
-                turn_trips[first_turn[link]] += load[link]
-            else:
-                turn_trips[turn] += load[link]
-                load[turn_from[turn]] += load[link]
+            link = tree.order[k]
+            turn = tree.by_turn[link]
+            turned[turn] += tree.load[link]
+            if streets.turn_from[turn] < links:
+                tree.load[streets.turn_from[turn]] += tree.load[link]
