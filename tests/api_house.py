@@ -31,13 +31,13 @@ from twin.events import (
 )
 from twin.forecast.result import Forecast, Method
 from twin.ingest.health import WorkerHealth
+from twin.keys import KeyRing
 from twin.log.contract import Place
 from twin.log.embedded import EmbeddedLog
 from twin.network.model import SingleMap
 from twin.network.quality import check_map
 from twin.perceive.state import Freshness, LinkState, Measured, Source
 from twin.picture import Picture
-from twin.seal import KeyRing
 from twin.store import people
 from twin.store.database import Database
 from twin.units import SECOND_US
@@ -98,12 +98,24 @@ class House:
         ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Template:
-    """A database with all tables and a key for every role, to be copied."""
+    """What costs time to make: a database with all tables and keys, and an application.
+
+    The database is copied for every house; the application is shared, it serves what stands in
+    its state.
+    """
 
     path: Path
     keys: dict[Role, str]
+    app: FastAPI | None = None
+
+    def application(self, served: Served) -> FastAPI:
+        """Give the application, serving this house from now on."""
+        if self.app is None:
+            self.app = create_api(served)
+        self.app.state.served = served
+        return self.app
 
 
 async def make_template(folder: Path) -> Template:
@@ -144,7 +156,7 @@ async def open_house(
         console=folder / "console",
         approve_wait_s=0.0,
     )
-    house = House(served, create_api(served), HEALTHY, template.keys)
+    house = House(served, template.application(served), HEALTHY, template.keys)
     await log.create_topics(served.topics.specs())
     try:
         yield house

@@ -20,7 +20,7 @@ from twin.clock import datetime_from_us
 from twin.control.access.identity import canonical, tokens
 from twin.events import Authorisation, Topic
 from twin.ids import derived_id
-from twin.seal import Purpose
+from twin.keys import Purpose
 from twin.store import audit
 
 _HIDDEN: Final = "(not shown)"

@@ -12,10 +12,10 @@ from twin.api.board import Board
 from twin.clock import Clock, WallClock
 from twin.ingest.health import WorkerHealth
 from twin.ingest.topics import Topics
+from twin.keys import KeyRing
 from twin.log.contract import Log, Place
 from twin.network.model import SingleMap
 from twin.network.quality import QualityReport
-from twin.seal import KeyRing
 from twin.store.database import Database
 
 

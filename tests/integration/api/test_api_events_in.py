@@ -14,7 +14,8 @@ from ingest_city import passage, reading
 from twin.api.roles import Role
 from twin.errors import BackendError
 from twin.events import Passage
-from twin.seal import Purpose, is_sealed, unseal
+from twin.keys import Purpose
+from twin.seal import is_sealed, unseal
 
 JSON = {"Content-Type": "application/json"}
 NDJSON = {"Content-Type": "application/x-ndjson"}

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from api_house import HOST, House, Line, picture, scope_of
 from twin.api import roles
-from twin.api.application import ENDPOINTS, check_table
+from twin.api.application import ENDPOINTS, check_table, create_api
 from twin.api.roles import MATRIX, Role, allowed, may
 from twin.api.routes import Endpoint, register
 
@@ -37,9 +37,10 @@ def test_a_route_without_a_row_stops_the_start() -> None:
 
 
 def test_a_route_added_beside_the_table_stops_the_start(house: House) -> None:
-    house.app.add_api_route("/beside", lambda: None)
+    app = create_api(house.served)
+    app.add_api_route("/beside", lambda: None)
     with pytest.raises(KeyError, match="/beside"):
-        check_table(house.app.routes)
+        check_table(app.routes)
 
 
 def test_the_table_itself() -> None:

@@ -48,7 +48,8 @@ def address(
     ready = threading.Event()
 
     async def serve() -> None:
-        async with open_house(folder, house_template) as house:
+        own = Template(house_template.path, house_template.keys)
+        async with open_house(folder, own) as house:
             await _fill(house.served.database)
             house.served.board.publish(
                 picture(house.served.network, decisions=(proposal(), access()))

@@ -17,8 +17,9 @@ from ingest_city import passage, reading
 from twin.api.roles import Role
 from twin.errors import BackendError
 from twin.events import Authorisation, Passage, Topic
+from twin.keys import Purpose
 from twin.log.contract import Place
-from twin.seal import Plate, Purpose, is_sealed, token
+from twin.seal import Plate, is_sealed, token
 from twin.store import audit
 from twin.store.commit import assign, write_commit
 from twin.store.records import Commit, DeadLetter, Tally
