@@ -10,8 +10,8 @@ from twin.columns import PassageFact
 from twin.control.access.identity import canonical, tokens
 from twin.events import Authorisation
 from twin.ids import GateId, LinkId, NodeId, ZoneId
+from twin.keys import Key
 from twin.network.model import Gate, Link, LinkClass, Node, SingleMap, Zone
-from twin.seal import Key
 
 KEY = Key(id="test-access-1", secret=bytes(range(32)))
 

@@ -11,11 +11,11 @@ from twin.events import DecisionEvent, Topic
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.topics import Topics
 from twin.ingest.worker import Worker
+from twin.keys import KeyRing
 from twin.live import Live
 from twin.log.contract import Log, Place
 from twin.network.model import SingleMap
 from twin.picture import Picture
-from twin.seal import KeyRing
 from twin.store import accounting
 from twin.store.database import Database
 from twin.store.records import Tally

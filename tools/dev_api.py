@@ -66,6 +66,7 @@ from twin.ids import (
     derived_id,
 )
 from twin.ingest.health import WorkerHealth
+from twin.keys import KeyRing
 from twin.log.contract import Place, TopicSpec
 from twin.log.embedded import EmbeddedLog
 from twin.network.corridors import corridors
@@ -85,7 +86,6 @@ from twin.network.model import (
 from twin.network.quality import QualityReport, check_map
 from twin.perceive.state import Freshness, LinkState, Measured, Source
 from twin.picture import Picture
-from twin.seal import KeyRing
 from twin.store import people
 from twin.store.commit import assign, write_commit
 from twin.store.database import Database

@@ -26,10 +26,10 @@ from twin.errors import BackendError, Fault, SettingsError, TwinError
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.worker import Worker
+from twin.keys import KeyRing
 from twin.live import Live
 from twin.log import open_log
 from twin.network.gmns import read_gmns
-from twin.seal import KeyRing
 from twin.settings import Settings
 from twin.store import maps
 from twin.store.database import Database

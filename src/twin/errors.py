@@ -53,7 +53,7 @@ class SimulationError(TwinError):
 
 
 class UnsafePlan(TwinError):
-    """A signal request broke a safety rule: which, at which junction, what it was, what it may be."""
+    """A signal request broke a safety rule: which, where, what it was, what it may be."""
 
     def __init__(self, rule: str, junction: str, value: str, limit: str) -> None:
         super().__init__(f"{rule}: junction {junction}: {value}, allowed: {limit}")

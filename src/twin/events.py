@@ -41,9 +41,7 @@ class Reading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     classes: dict[str, Annotated[float, Meta(ge=0)]] | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
-    source: Annotated[str, Meta(max_length=64, description="who sends; the key's name if empty")] = (
-        ""
-    )
+    source: Annotated[str, Meta(max_length=64, description="sender; the key's name if empty")] = ""
 
 
 class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,12 +53,8 @@ class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     plate: Annotated[str, Meta(max_length=512, description="as read, or sealed; empty = unread")]
     confidence: Annotated[float, Meta(description="of the read, 0 to 1")]
     direction: Direction
-    country: Annotated[str, Meta(max_length=3, description="ISO 3166 code, if the gate reads it")] | (
-        None
-    ) = None
-    track: Annotated[str, Meta(max_length=64, description="same vehicle at the same gate")] | None = (
-        None
-    )
+    country: Annotated[str, Meta(max_length=3, description="ISO 3166, if read")] | None = None
+    track: Annotated[str, Meta(max_length=64, description="one vehicle, one gate")] | None = None
     source: Annotated[str, Meta(max_length=64)] = ""
 
 

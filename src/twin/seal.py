@@ -10,31 +10,19 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import json
 import os
-import secrets
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from twin.errors import Fault, InputError
+from twin.keys import Key
 
 PREFIX: Final = "sealed1"
 _NONCE_BYTES: Final = 12
 _TOKEN_BYTES: Final = 16
-
-
-class Purpose(StrEnum):
-    """What a key may be used for; each has its own."""
-
-    TRANSPORT = "transport"
-    ACCESS = "access"
-    STATISTICS = "statistics"
-    EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -48,22 +36,6 @@ class Plate:
         return "Plate(***)"
 
     __str__ = __repr__
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Key:
-    """A named 256-bit secret."""
-
-    id: str
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"Key({self.id})"
-
-    @classmethod
-    def fresh(cls, name: str) -> Key:
-        """Make a new random key called `name`."""
-        return cls(id=name, secret=secrets.token_bytes(32))
 
 
 def seal(text: str, *, key: Key, context: str) -> str:
@@ -94,9 +66,7 @@ def unseal(envelope: str, *, key: Key, context: str) -> str:
         raise InputError(_fault(f"sealed for another key than {key.id}", "seal_key_unknown"))
     try:
         raw = base64.urlsafe_b64decode(body.encode())
-        clear = AESGCM(key.secret).decrypt(
-            raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode()
-        )
+        clear = AESGCM(key.secret).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode())
         return clear.decode()
     except (InvalidTag, binascii.Error, ValueError) as error:
         raise InputError(_fault("the envelope was changed or cut", "seal_broken")) from error
@@ -106,55 +76,6 @@ def token(plate: Plate, *, key: Key) -> str:
     """Compute the 128-bit keyed token (32 hex digits) that stands for a plate under this key."""
     message = f"{plate.country}|{plate.text}".encode()
     return hmac.digest(key.secret, message, "sha256")[:_TOKEN_BYTES].hex()
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRing:
-    """The keys of one environment, one a purpose."""
-
-    keys: dict[Purpose, Key]
-
-    def __getitem__(self, purpose: Purpose) -> Key:
-        return self.keys[purpose]
-
-    @classmethod
-    def fresh(cls, environment: str) -> KeyRing:
-        """Make a ring of new keys, named after the environment so that none is used in another."""
-        return cls({purpose: Key.fresh(f"{environment}-{purpose}-1") for purpose in Purpose})
-
-    def save(self, path: Path) -> None:
-        """Write the ring to a file that only its owner can read."""
-        document = {
-            str(purpose): {"id": key.id, "secret": base64.b64encode(key.secret).decode()}
-            for purpose, key in self.keys.items()
-        }
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-
-    @classmethod
-    def load(cls, path: Path) -> KeyRing:
-        """Read a ring written by `save`. Raises InputError naming the file and what is missing."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            keys = {
-                purpose: Key(
-                    id=str(document[purpose]["id"]),
-                    secret=base64.b64decode(document[purpose]["secret"], validate=True),
-                )
-                for purpose in Purpose
-            }
-        except FileNotFoundError as error:
-            rule = "the key file does not exist; `twin keys new PATH` makes one"
-            raise InputError(Fault("TWIN_KEYS", str(path), rule, "missing")) from error
-        except (KeyError, TypeError, ValueError) as error:
-            rule = f"not a key file ({type(error).__name__}: {error})"
-            raise InputError(Fault("TWIN_KEYS", str(path), rule)) from error
-        for purpose, key in keys.items():
-            if len(key.secret) != 32:
-                rule = f"the {purpose} key has {len(key.secret)} bytes, 32 are needed"
-                raise InputError(Fault("TWIN_KEYS", str(path), rule))
-        return cls(keys)
 
 
 def _fault(rule: str, reason: str) -> Fault:

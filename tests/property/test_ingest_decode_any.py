@@ -14,7 +14,7 @@ from twin.ingest.answer import check_items
 from twin.ingest.check import Checker
 from twin.ingest.decode import TYPES, decode, decode_readings
 from twin.ingest.sealing import kept_payload, seal_items
-from twin.seal import KeyRing
+from twin.keys import KeyRing
 
 CITY = small_city()
 KEYS = KeyRing.fresh("test")

@@ -18,9 +18,9 @@ from twin.ingest.check import Checker
 from twin.ingest.happenings import EventStage
 from twin.ingest.readings import JudgedReadings, ReadingStage
 from twin.ingest.sealing import seal_items
+from twin.keys import KeyRing
 from twin.live import Live, LiveBatch
 from twin.log.contract import Place, Records
-from twin.seal import KeyRing
 from twin.store.records import Tally
 from twin.units import SECOND_US
 

@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from twin.errors import InputError
-from twin.seal import Key, KeyRing, Plate, Purpose, is_sealed, seal, token, unseal
+from twin.keys import Key, KeyRing, Purpose
+from twin.seal import Plate, is_sealed, seal, token, unseal
 
 KEY = Key(id="test-transport-1", secret=bytes(range(32)))
 OTHER = Key(id="test-transport-1", secret=bytes(32))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from twin.clock import WallClock
 from twin.commands.keys import keys
-from twin.seal import KeyRing, Purpose
+from twin.keys import KeyRing, Purpose
 from twin.store import audit, people
 from twin.store.database import Database
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from twin.control.access.identity import Identity, ReadQuality, canonical, country_code, tokens
-from twin.seal import Key, Plate, token
+from twin.keys import Key
+from twin.seal import Plate, token
 
 KEY = Key(id="test-access-1", secret=bytes(range(32)))
 

@@ -7,7 +7,8 @@ import pytest
 
 from ingest_city import passage
 from twin.ingest.sealing import SEALED_WHOLE, is_sealed_whole, kept_payload, seal_items
-from twin.seal import KeyRing, Purpose, is_sealed, unseal
+from twin.keys import KeyRing, Purpose
+from twin.seal import is_sealed, unseal
 
 KEYS = KeyRing.fresh("test")
 

@@ -11,7 +11,8 @@ import pytest
 
 from twin.clock import ManualClock
 from twin.errors import InputError
-from twin.seal import Key, is_sealed
+from twin.keys import Key
+from twin.seal import is_sealed
 from twin.world.player import Player, PlayerKeys
 from twin.world.recording import Recording, open_recording
 from twin.world.service import LONGEST_WAIT_S, Service, wait_s

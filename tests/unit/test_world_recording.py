@@ -16,7 +16,8 @@ import pytest
 from twin.clock import us_from_datetime
 from twin.errors import InputError
 from twin.events import Incident, Passage, Reading
-from twin.seal import Key, unseal
+from twin.keys import Key
+from twin.seal import unseal
 from twin.world.recording import Recording, SpeedUnit, open_recording
 from world_fake import CORRIDOR
 

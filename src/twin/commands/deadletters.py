@@ -21,9 +21,9 @@ from twin.errors import Fault, InputError
 from twin.events import Topic
 from twin.ingest.sealing import seal_items
 from twin.ingest.topics import Topics, group_by_place
+from twin.keys import KeyRing
 from twin.log import open_log
 from twin.network.gmns import read_gmns
-from twin.seal import KeyRing
 from twin.settings import Settings, read_settings
 from twin.store import audit
 from twin.store import deadletters as letters

@@ -23,8 +23,8 @@ from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
 from twin.errors import Fault, InputError
 from twin.ingest.recovery import incoming_places
+from twin.keys import KeyRing
 from twin.log.contract import Place
-from twin.seal import KeyRing
 from twin.settings import Settings
 from twin.store import accounting, decisions, people
 from twin.units import SECOND_US

@@ -16,7 +16,7 @@ from twin.api.roles import Role
 from twin.clock import WallClock, iso_from_us
 from twin.commands.console import ERR, OUT, plain_errors, print_json
 from twin.errors import Fault, InputError
-from twin.seal import KeyRing
+from twin.keys import KeyRing
 from twin.settings import Environment, read_settings
 from twin.store import audit, people
 from twin.store.database import Database

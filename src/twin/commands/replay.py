@@ -26,12 +26,12 @@ from twin.commands.maps import read_stations
 from twin.errors import Fault, InputError
 from twin.events import Topic
 from twin.ingest.replay import Feed, FeedItem, Replay, ReplayOutcome
+from twin.keys import KeyRing, Purpose
 from twin.log import open_log
 from twin.network.gmns import read_gmns
 from twin.network.model import SingleMap
 from twin.network.stations import map_from_stations
 from twin.perceive.state import Measured
-from twin.seal import KeyRing, Purpose
 from twin.store.database import Database
 from twin.store.observations import measured_at
 from twin.units import SECOND_US, kph_from_mps, pct_from_frac

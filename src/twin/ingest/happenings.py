@@ -24,8 +24,8 @@ from twin.ingest.order import NEVER_US, Verdict, Watermark
 from twin.ingest.readings import CONFLICT
 from twin.ingest.sealing import is_sealed_whole, kept_payload, open_passage
 from twin.ingest.tally import count_verdicts, dead_letter, sources_of
+from twin.keys import KeyRing
 from twin.log.contract import Place, Records
-from twin.seal import KeyRing
 from twin.store.records import DeadLetter, EventKey, Tally
 
 KnownEvents = Callable[[str, Sequence[str]], Awaitable[dict[str, int]]]

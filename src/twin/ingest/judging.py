@@ -12,9 +12,9 @@ from twin.events import Topic
 from twin.ingest.check import Checker
 from twin.ingest.happenings import EventStage, JudgedEvents
 from twin.ingest.readings import JudgedReadings, ReadingStage
+from twin.keys import KeyRing
 from twin.live import LiveBatch
 from twin.log.contract import Place, Records
-from twin.seal import KeyRing
 from twin.store.database import Database
 from twin.store.keys import known_events
 from twin.store.observations import known_keys

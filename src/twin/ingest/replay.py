@@ -20,10 +20,10 @@ from twin.ingest.policy import WorkerPolicy
 from twin.ingest.recovery import incoming_places
 from twin.ingest.topics import Topics
 from twin.ingest.worker import Worker
+from twin.keys import KeyRing
 from twin.live import Live
 from twin.log.contract import Log, Place
 from twin.network.model import SingleMap
-from twin.seal import KeyRing
 from twin.store import accounting, maps, replays
 from twin.store.database import Database
 from twin.store.records import Tally

@@ -19,7 +19,8 @@ from twin.control.access.identity import canonical, country_code, tokens
 from twin.events import Direction, Passage, Topic
 from twin.ids import derived_id
 from twin.ingest.decode import TYPES
-from twin.seal import Key, KeyRing, Plate, Purpose, is_sealed, seal, token, unseal
+from twin.keys import Key, KeyRing, Purpose
+from twin.seal import Plate, is_sealed, seal, token, unseal
 
 SEALED_WHOLE: Final = "sealed_whole"
 _PASSAGES: Final = msgspec.json.Decoder(Passage)

@@ -31,12 +31,12 @@ from twin.ingest.policy import WorkerPolicy
 from twin.ingest.recovery import Recovery, Start
 from twin.ingest.relay import Relay
 from twin.ingest.topics import Topics
+from twin.keys import KeyRing
 from twin.live import Live
 from twin.log.contract import Log, LogReader, Place, Records
 from twin.network.model import SingleMap
 from twin.offload import Offload
 from twin.picture import Picture
-from twin.seal import KeyRing
 from twin.store.commit import write_commit
 from twin.store.database import Database
 from twin.store.records import Commit, MinutePicture, Outgoing, Snapshot

@@ -15,7 +15,7 @@ from typing import Final
 import httpx
 
 from twin.clock import Clock
-from twin.seal import Key
+from twin.keys import Key
 from twin.units import SECOND_US
 from twin.world.recording import Item, Recording
 from twin.world.service import Answer, Pause, Service, together

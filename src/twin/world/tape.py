@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from twin.clock import iso_from_us
 from twin.errors import Fault, InputError
+from twin.keys import Key
 from twin.network.model import SingleMap
-from twin.seal import Key, Plate, seal
+from twin.seal import Plate, seal
 from twin.units import SECOND_US
 
 Item = tuple[int, bytes]

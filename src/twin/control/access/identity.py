@@ -15,7 +15,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from twin.seal import Key, Plate, token
+from twin.keys import Key
+from twin.seal import Plate, token
 
 _LETTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _DIGITS: Final = frozenset("0123456789")

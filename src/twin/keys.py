@@ -1,0 +1,90 @@
+"""The secrets of one environment: one key a purpose, in a file that only the service reads.
+
+A key of one purpose makes tokens that cannot be joined with another's (`seal.token`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from twin.errors import Fault, InputError
+
+
+class Purpose(StrEnum):
+    """What a key may be used for; each has its own."""
+
+    TRANSPORT = "transport"
+    ACCESS = "access"
+    STATISTICS = "statistics"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Key:
+    """A named 256-bit secret."""
+
+    id: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"Key({self.id})"
+
+    @classmethod
+    def fresh(cls, name: str) -> Key:
+        """Make a new random key called `name`."""
+        return cls(id=name, secret=secrets.token_bytes(32))
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys of one environment, one a purpose."""
+
+    keys: dict[Purpose, Key]
+
+    def __getitem__(self, purpose: Purpose) -> Key:
+        return self.keys[purpose]
+
+    @classmethod
+    def fresh(cls, environment: str) -> KeyRing:
+        """Make a ring of new keys, named after the environment so that none is used in another."""
+        return cls({purpose: Key.fresh(f"{environment}-{purpose}-1") for purpose in Purpose})
+
+    def save(self, path: Path) -> None:
+        """Write the ring to a file that only its owner can read."""
+        document = {
+            str(purpose): {"id": key.id, "secret": base64.b64encode(key.secret).decode()}
+            for purpose, key in self.keys.items()
+        }
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+
+    @classmethod
+    def load(cls, path: Path) -> KeyRing:
+        """Read a ring written by `save`. Raises InputError naming the file and what is missing."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            keys = {
+                purpose: Key(
+                    id=str(document[purpose]["id"]),
+                    secret=base64.b64decode(document[purpose]["secret"], validate=True),
+                )
+                for purpose in Purpose
+            }
+        except FileNotFoundError as error:
+            rule = "the key file does not exist; `twin keys new PATH` makes one"
+            raise InputError(Fault("TWIN_KEYS", str(path), rule, "missing")) from error
+        except (KeyError, TypeError, ValueError) as error:
+            rule = f"not a key file ({type(error).__name__}: {error})"
+            raise InputError(Fault("TWIN_KEYS", str(path), rule)) from error
+        for purpose, key in keys.items():
+            if len(key.secret) != 32:
+                rule = f"the {purpose} key has {len(key.secret)} bytes, 32 are needed"
+                raise InputError(Fault("TWIN_KEYS", str(path), rule))
+        return cls(keys)
