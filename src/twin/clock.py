@@ -92,7 +92,7 @@ def datetime_from_us(time_us: int) -> datetime:
 
 
 def iso_from_us(time_us: int) -> str:
-    """Write a moment as RFC 3339 text in UTC: `2026-06-16T06:30:00Z`, fractions where there are any."""
+    """Write a moment as RFC 3339 text in UTC: `2026-06-16T06:30:00Z`, with fractions if any."""
     return datetime_from_us(time_us).isoformat().replace("+00:00", "Z")
 
 
