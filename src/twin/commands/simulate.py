@@ -54,10 +54,26 @@ def simulate(
     Trips leave evenly within an hour and drive the quickest paths at free speed. At the end
     trips = inside a zone + not departed + waiting + arrived + inside, to the last vehicle.
     """
-    with plain_errors(), progress() as bar:
+    with plain_errors():
+        network, run = _run(folder, _beside(folder, demand), duration_s=duration_s, step_s=step_s)
+    report = _report(network, run)
+    if out is not None:
+        with plain_errors():
+            _write(out, network, run, report)
+    if as_json:
+        print_json(report)
+        return
+    _show(run, report)
+
+
+def _run(
+    folder: Path, demand: Path, *, duration_s: float, step_s: float
+) -> tuple[SingleMap, TripRun]:
+    """Read, plan and run with a progress bar."""
+    with progress() as bar:
         task = bar.add_task("reading the network", total=round(duration_s))
         network, _ = read_gmns(folder)
-        trips = read_demand(_beside(folder, demand))
+        trips = read_demand(demand)
         bar.update(task, description="finding paths")
         plan = plan_trips(network, trips)
         bar.update(task, description="simulating")
@@ -67,14 +83,7 @@ def simulate(
             wanted_step_s=step_s,
             on_progress=lambda time_s: bar.update(task, completed=round(time_s)),
         )
-    report = _report(network, run)
-    if out is not None:
-        with plain_errors():
-            _write(out, network, run, report)
-    if as_json:
-        print_json(report)
-        return
-    _show(run, report)
+    return network, run
 
 
 def _beside(folder: Path, demand: Path | None) -> Path:
