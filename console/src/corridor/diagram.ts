@@ -30,13 +30,13 @@ export interface Labels {
 }
 
 const STRIP_PX = 14
-const STRIP_GAP = 10
+const STRIP_GAP = 4
 const FONT = '12px system-ui, sans-serif'
 
 /** Where the plot lies on a canvas of a size; names of the junctions stand left of it. */
 export function paperOf(width: number, height: number, names: string[]): Paper {
   const longest = Math.max(0, ...names.map((name) => name.length))
-  const left = 106 + Math.min(longest * 7, width * 0.14)
+  const left = 98 + Math.min(longest * 7, width * 0.14)
   return { width, height, left, right: 16, top: 24, bottom: 30 }
 }
 

@@ -166,7 +166,7 @@ function under(colours: Colours): LayerSpecification[] {
       layout: butt,
       paint: {
         'line-color': RAIL,
-        'line-width': ['match', ['get', 'layer'], 'railway', 3, 2],
+        'line-width': ['interpolate', ['linear'], ['zoom'], 11, 1, 16, 3],
         'line-dasharray': [4, 1.5],
       },
     },
