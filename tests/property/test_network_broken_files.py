@@ -127,7 +127,7 @@ def imported(files: Files) -> tuple[SingleMap, QualityReport] | str:
             return str(error)
 
 
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(damaged())
 def test_a_damaged_folder_is_refused_by_name_or_imported_soundly(files: Files) -> None:
     result = imported(files)

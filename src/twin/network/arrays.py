@@ -97,8 +97,7 @@ def network_arrays(network: SingleMap) -> NetworkArrays:
         movement_node=movement_node,
         movement_share=_shares(network, movement_from, weight=capacity_vps[movement_to]),
         movement_capacity_vps=_floats(
-            np.inf if movement.capacity_vps is None else movement.capacity_vps
-            for movement in movements
+            np.inf if one.capacity_vps is None else one.capacity_vps for one in movements
         ),
         movement_penalty_s=_floats(movement.penalty_s for movement in movements),
         links_out=_lists(from_node, rows=len(nodes)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from twin.errors import MapError
@@ -66,12 +67,16 @@ def build_map(
         tables=tuple(sorted((settle.table(table) for table in tables), key=lambda t: t.name)),
         meta=settle.extra(meta),
     )
+    _refuse_broken(draft)
+    return replace(draft, version=_version(draft))
+
+
+def _refuse_broken(draft: SingleMap) -> None:
     found = list(problems(draft))
     if found:
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        message = f"map {name!r}: " + "; ".join(found[:_SHOWN]) + more
+        message = f"map {draft.name!r}: " + "; ".join(found[:_SHOWN]) + more
         raise MapError(message)
-    return _with_version(draft)
 
 
 def _settled(one: Callable[[Part], Part], parts: Iterable[Part], table: str) -> tuple[Part, ...]:
@@ -87,7 +92,7 @@ def _settled(one: Callable[[Part], Part], parts: Iterable[Part], table: str) -> 
     return tuple(settled)
 
 
-def _with_version(draft: SingleMap) -> SingleMap:
+def _version(draft: SingleMap) -> str:
     parts: dict[str, Iterable[object]] = {
         "name": (draft.name,),
         "timezone": (draft.timezone,),
@@ -103,19 +108,4 @@ def _with_version(draft: SingleMap) -> SingleMap:
         "features": draft.features,
         "tables": draft.tables,
     }
-    return SingleMap(
-        name=draft.name,
-        version=content_version(parts),
-        timezone=draft.timezone,
-        nodes=draft.nodes,
-        links=draft.links,
-        lanes=draft.lanes,
-        movements=draft.movements,
-        junctions=draft.junctions,
-        sensors=draft.sensors,
-        gates=draft.gates,
-        zones=draft.zones,
-        features=draft.features,
-        tables=draft.tables,
-        meta=draft.meta,
-    )
+    return content_version(parts)

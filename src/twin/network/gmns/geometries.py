@@ -38,7 +38,7 @@ def read_lines(
     *,
     shapes: list[Shape | None],
     ends: list[tuple[Node, Node]],
-) -> tuple[list[Line], list[int]]:
+) -> tuple[list[Line], set[int]]:
     """Return the line of each link, from its first to its last node, and the rows without one.
 
     `dir_flag` -1 turns the shape round; 0 and empty leave the direction to the nodes. A link
@@ -62,7 +62,7 @@ def read_lines(
     text = "dir_flag does not say which way the geometry runs: taken from the nodes"
     source.report("direction_guessed", sheet, text, guessed, ids, severity=Severity.INFO)
     _report_far_ends(source, sheet, ids, ends=ends, lines=lines)
-    return lines, missing
+    return lines, set(missing)
 
 
 def _turned(shape: Line, start: Point, end: Point) -> Line:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 from twin.network import settle
 from twin.network.geometry import line_length_m
-from twin.network.gmns.classes import USUAL
+from twin.network.gmns.classes import USUAL, Usual
 from twin.network.gmns.measures import LENGTH_M
 from twin.network.gmns.sheets import Sheet
 from twin.network.gmns.source import Source
@@ -73,26 +73,36 @@ def read_values(
         [None if value is None else vps_from_vph(value) for value in sheet.numbers("capacity")],
         lambda vps: 0.0 < vps <= _MOST_LANE_VPS,
     )
-    values = []
-    for row, kind in enumerate(classes):
-        usual = USUAL[kind]
-        given = {
-            "length": lengths[row][1],
-            "lanes": lanes[row] is not None,
-            "free_speed": speeds[row] is not None,
-            "capacity": capacities[row] is not None,
-        }
-        lane_count = lanes[row] or usual.lanes
-        values.append(
-            LinkValues(
-                length_m=lengths[row][0],
-                lanes=lane_count,
-                free_speed_mps=speeds[row] or usual.free_speed_mps,
-                capacity_vps=(capacities[row] or usual.lane_capacity_vps) * lane_count,
-                guessed=tuple(name for name, is_given in given.items() if not is_given),
-            )
+    return [
+        _filled_in(USUAL[kind], length, lane_count, speed_mps, capacity_vps)
+        for kind, length, lane_count, speed_mps, capacity_vps in zip(
+            classes, lengths, lanes, speeds, capacities, strict=True
         )
-    return values
+    ]
+
+
+def _filled_in(
+    usual: Usual,
+    length: tuple[float, bool],
+    lanes: int | None,
+    speed_mps: float | None,
+    lane_vps: float | None,
+) -> LinkValues:
+    """Put the usual in the place of what is missing, and name it."""
+    given = {
+        "length": length[1],
+        "lanes": lanes is not None,
+        "free_speed": speed_mps is not None,
+        "capacity": lane_vps is not None,
+    }
+    lane_count = lanes or usual.lanes
+    return LinkValues(
+        length_m=length[0],
+        lanes=lane_count,
+        free_speed_mps=speed_mps or usual.free_speed_mps,
+        capacity_vps=(lane_vps or usual.lane_capacity_vps) * lane_count,
+        guessed=tuple(name for name, is_given in given.items() if not is_given),
+    )
 
 
 class _Check:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from twin.clock import iso_from_us
 from twin.ids import LinkId
 from twin.network.geometry import line_length_m
 from twin.network.gmns.classes import class_of
-from twin.network.gmns.geometries import read_lines, read_shapes
+from twin.network.gmns.geometries import Shape, read_lines, read_shapes
 from twin.network.gmns.link_values import read_values
 from twin.network.gmns.measures import line_wkt
 from twin.network.gmns.moments import read_moments
 from twin.network.gmns.sheets import Sheet, extra_cells, join_list, number_text, split_list
 from twin.network.gmns.source import Source
-from twin.network.model import Line, Link, LinkClass, Node
+from twin.network.model import Extra, Line, Link, LinkClass, Node
 from twin.network.quality import Severity
 from twin.units import KM_M, kph_from_mps, vph_from_vps
 
@@ -54,30 +55,18 @@ def read_links(source: Source, nodes: list[Node]) -> list[Link]:
     lines, missing = read_lines(source, sheet, ids, shapes=shapes, ends=ends)
     own = _OwnLinkFields(source)
     classes = own.classes(sheet, ids, ends)
+    kinds = [kind for kind, _ in classes]
     values = read_values(
-        source,
-        sheet,
-        ids,
-        lines=lines,
-        drawn_m=[
-            line_length_m(line) if shape is None else shape.length_m
-            for line, shape in zip(lines, shapes, strict=True)
-        ],
-        classes=[kind for kind, _ in classes],
+        source, sheet, ids, lines=lines, drawn_m=_drawn_m(shapes, lines), classes=kinds
     )
-    parents = source.known_or_blank(sheet, "parent_link_id", ids, set(ids))
-    undirected = _undirected(source, sheet, ids)
-    without_line = set(missing)
-    extras = source.extras(sheet, _FIELDS)
-    names, uses = sheet.texts("name"), sheet.texts("allowed_uses")
-    owners, types = sheet.texts("jurisdiction"), sheet.texts("facility_type")
+    extras = _extras(source, sheet, ids, geometry_ids=geometry_ids, kinds=kinds)
     links = []
-    for row, (identity, value) in enumerate(zip(ids, values, strict=True)):
-        kind, is_guessed = classes[row]
+    for row, (identity, value, (kind, class_guessed)) in enumerate(
+        zip(ids, values, classes, strict=True)
+    ):
         guessed = {*value.guessed, *own.guessed.get(identity, ())}
-        guessed |= ({"geometry"} if row in without_line else set()) | (
-            {"link_class"} if is_guessed else set()
-        )
+        guessed |= {"geometry"} if row in missing else set()
+        guessed |= {"link_class"} if class_guessed else set()
         links.append(
             Link(
                 id=LinkId(identity),
@@ -89,23 +78,63 @@ def read_links(source: Source, nodes: list[Node]) -> list[Link]:
                 free_speed_mps=value.free_speed_mps,
                 capacity_vps=value.capacity_vps,
                 link_class=kind,
-                name=names[row],
-                road=own.roads.get(identity, ""),
-                authority=owners[row],
-                allowed_uses=uses[row],
-                valid_from_us=own.valid_from_us.get(identity),
-                valid_to_us=own.valid_to_us.get(identity),
                 guessed=tuple(guessed),
-                extra=(
-                    *extras[row],
-                    ("geometry_id", geometry_ids[row]),
-                    ("parent_link_id", parents[row]),
-                    ("facility_type", "" if types[row] == kind.value else types[row]),
-                    ("directed", "false" if row in undirected else ""),
-                ),
+                extra=extras[row],
             )
         )
-    return links
+    return [own.added(link) for link in _with_texts(sheet, links)]
+
+
+def _drawn_m(shapes: list[Shape | None], lines: list[Line]) -> list[float]:
+    return [
+        line_length_m(line) if shape is None else shape.length_m
+        for line, shape in zip(lines, shapes, strict=True)
+    ]
+
+
+def _extras(
+    source: Source,
+    sheet: Sheet,
+    ids: list[str],
+    *,
+    geometry_ids: list[str],
+    kinds: list[LinkClass],
+) -> list[Extra]:
+    """Return the fields of each link that the model has no field for."""
+    undirected = _undirected(source, sheet, ids)
+    columns = zip(
+        source.extras(sheet, _FIELDS),
+        geometry_ids,
+        source.known_or_blank(sheet, "parent_link_id", ids, set(ids)),
+        sheet.texts("facility_type"),
+        kinds,
+        strict=True,
+    )
+    return [
+        (
+            *extra,
+            ("geometry_id", geometry_id),
+            ("parent_link_id", parent),
+            ("facility_type", "" if facility_type == kind.value else facility_type),
+            ("directed", "false" if row in undirected else ""),
+        )
+        for row, (extra, geometry_id, parent, facility_type, kind) in enumerate(columns)
+    ]
+
+
+def _with_texts(sheet: Sheet, links: list[Link]) -> list[Link]:
+    """Add the texts of a row that need no look at anything else."""
+    columns = zip(
+        links,
+        sheet.texts("name"),
+        sheet.texts("jurisdiction"),
+        sheet.texts("allowed_uses"),
+        strict=True,
+    )
+    return [
+        replace(link, name=name, authority=authority, allowed_uses=uses)
+        for link, name, authority, uses in columns
+    ]
 
 
 def _ends(sheet: Sheet, nodes: list[Node]) -> list[tuple[Node, Node]]:
@@ -149,6 +178,15 @@ class _OwnLinkFields:
         }
         self.valid_from_us = dict(zip(ids, read_moments(sheet, "valid_from"), strict=True))
         self.valid_to_us = dict(zip(ids, read_moments(sheet, "valid_to"), strict=True))
+
+    def added(self, link: Link) -> Link:
+        """Return the link with its road and the time in which it exists."""
+        return replace(
+            link,
+            road=self.roads.get(link.id, ""),
+            valid_from_us=self.valid_from_us.get(link.id),
+            valid_to_us=self.valid_to_us.get(link.id),
+        )
 
     def classes(
         self, sheet: Sheet, ids: list[str], ends: list[tuple[Node, Node]]

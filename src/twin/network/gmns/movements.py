@@ -61,7 +61,6 @@ def read_movements(source: Source, links: Mapping[str, Link]) -> list[Movement]:
         *source.keyed("movement", "mvmt_id"), {"ib_link_id": links, "ob_link_id": links}
     )
     kinds, shares = _own_fields(source)
-    texts = sheet.texts("type")
     columns = zip(
         ids,
         sheet.ids("node_id"),
@@ -69,16 +68,11 @@ def read_movements(source: Source, links: Mapping[str, Link]) -> list[Movement]:
         (links[word] for word in sheet.words("ob_link_id")),
         _lane_pairs(sheet, "start_ib_lane", "end_ib_lane"),
         _lane_pairs(sheet, "start_ob_lane", "end_ob_lane"),
-        texts,
-        sheet.numbers("penalty"),
-        sheet.numbers("capacity"),
-        sheet.texts("ctrl_type"),
-        source.extras(sheet, _FIELDS),
+        sheet.texts("type"),
         strict=True,
     )
     movements = []
-    for identity, node, before, after, from_lanes, to_lanes, text, *rest in columns:
-        penalty, capacity, control, extra = rest
+    for identity, node, before, after, from_lanes, to_lanes, text in columns:
         kind = kinds.get(identity) or _kind(text) or turn_kind(before, after)
         movements.append(
             Movement(
@@ -89,15 +83,34 @@ def read_movements(source: Source, links: Mapping[str, Link]) -> list[Movement]:
                 kind=kind,
                 from_lanes=from_lanes,
                 to_lanes=to_lanes,
-                capacity_vps=None if capacity is None else vps_from_vph(capacity),
                 share=shares.get(identity),
-                penalty_s=penalty or 0.0,
-                control=control,
-                extra=(*extra, ("type", "" if text == kind.value else text)),
+                extra=(("type", "" if text == kind.value else text),),
             )
         )
-    _report_doubts(source, sheet, ids, texts=texts, movements=movements)
-    return _at_their_nodes(source, movements, links)
+    whole = _with_costs(source, sheet, movements)
+    return _at_their_nodes(source, _without_doubts(source, sheet, ids, whole), links)
+
+
+def _with_costs(source: Source, sheet: Sheet, movements: list[Movement]) -> list[Movement]:
+    """Add penalty, capacity, control and the fields that the model has no field for."""
+    columns = zip(
+        movements,
+        sheet.numbers("penalty"),
+        sheet.numbers("capacity"),
+        sheet.texts("ctrl_type"),
+        source.extras(sheet, _FIELDS),
+        strict=True,
+    )
+    return [
+        replace(
+            movement,
+            penalty_s=penalty or 0.0,
+            capacity_vps=None if capacity is None else vps_from_vph(capacity),
+            control=control,
+            extra=(*movement.extra, *extra),
+        )
+        for movement, penalty, capacity, control, extra in columns
+    ]
 
 
 def _kind(text: str) -> TurnKind | None:
@@ -115,14 +128,11 @@ def _lane_pairs(sheet: Sheet, first: str, last: str) -> list[Lanes]:
     return pairs
 
 
-def _report_doubts(
-    source: Source,
-    sheet: Sheet,
-    ids: list[str],
-    *,
-    texts: list[str],
-    movements: list[Movement],
-) -> None:
+def _without_doubts(
+    source: Source, sheet: Sheet, ids: list[str], movements: list[Movement]
+) -> list[Movement]:
+    """Report what is odd about movements, and take away capacities that cannot be."""
+    texts = sheet.texts("type")
     unknown = [row for row, text in enumerate(texts) if _kind(text) is None]
     text = "type is not a turn of GMNS: taken from the geometry"
     source.report("unknown_turn", sheet, text, unknown, ids)
@@ -136,8 +146,10 @@ def _report_doubts(
     negative = [row for row, one in enumerate(movements) if (one.capacity_vps or 0.0) < 0.0]
     text = "capacity is negative: it is left out"
     source.report("impossible_capacity", sheet, text, negative, ids)
-    for row in negative:
-        movements[row] = replace(movements[row], capacity_vps=None)
+    return [
+        replace(one, capacity_vps=None) if row in negative else one
+        for row, one in enumerate(movements)
+    ]
 
 
 def _at_their_nodes(

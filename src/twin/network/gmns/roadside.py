@@ -52,7 +52,7 @@ def read_sensors(source: Source) -> list[Sensor]:
         _points(source, sheet),
         _positions(sheet, "period_s"),
         sheet.texts("kind"),
-        sheet.wholes("lanes"),
+        [1 if lanes is None else lanes for lanes in sheet.wholes("lanes")],
         sheet.texts("station"),
         sheet.texts("region"),
         source.extras(sheet, _SENSOR_FIELDS),
@@ -60,29 +60,9 @@ def read_sensors(source: Source) -> list[Sensor]:
     )
     return [
         Sensor(
-            SensorId(identity),
-            LinkId(link),
-            position_m,
-            point,
-            period_s,
-            kind,
-            1 if lanes is None else lanes,
-            station,
-            region,
-            extra,
+            SensorId(one), LinkId(link), at_m, point, period_s, kind, lanes, station, region, more
         )
-        for (
-            identity,
-            link,
-            position_m,
-            point,
-            period_s,
-            kind,
-            lanes,
-            station,
-            region,
-            extra,
-        ) in columns
+        for one, link, at_m, point, period_s, kind, lanes, station, region, more in columns
     ]
 
 
