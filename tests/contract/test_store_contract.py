@@ -40,6 +40,7 @@ from twin.store import (
     passages,
     people,
     replays,
+    retention,
     snapshots,
 )
 from twin.store import maps as stored_maps
@@ -365,13 +366,14 @@ async def test_minutes_are_kept_and_forgotten(database: Database) -> None:
     assert len(await minutes.minutes(database, 0, 9)) == 2
 
 
-async def test_passages_are_known_and_forgotten(database: Database) -> None:
-    """A passage is known by gate and id; after its time it is gone."""
+async def test_passages_are_kept_once_and_forgotten(database: Database) -> None:
+    """A passage stands under gate and id once; after its time it is gone."""
     _, epochs = await assign(database, [READ], "worker-1")
     early, late = a_passage("p1"), a_passage("p2", later_s=60)
     await write_commit(database, Commit(epochs=epochs, passages=[early, late]))
-    asked = [("gate-a", "p1"), ("gate-a", "p3"), ("gate-b", "p1")]
-    assert await passages.known_passages(database, asked) == {("gate-a", "p1"): early.payload_hash}
+    await write_commit(database, Commit(epochs=epochs, passages=[early]))
+    assert await passages.passages_between(database, 0, 2 * START_US) == [late, early]
+    assert await passages.passages_between(database, 0, 2 * START_US, limit=1) == [late]
     assert await passages.forget_passages(database, START_US + 1) == 1
     assert await passages.passages_between(database, 0, 2 * START_US) == [late]
 
@@ -457,6 +459,33 @@ async def test_the_audit_chain_shows_a_change(database: Database) -> None:
     async with database.write() as connection:
         await connection.exec_driver_sql("DELETE FROM audit WHERE number = 2")
     assert await audit.first_broken(database) == 2
+
+
+async def test_a_reader_sees_one_state(database: Database) -> None:
+    """What is committed while a block reads does not show in it, so totals belong together."""
+    _, epochs = await assign(database, [READ], "worker-1")
+    async with database.read() as connection:
+        before = (await connection.exec_driver_sql("SELECT count(*) FROM tally")).scalar_one()
+        await write_commit(database, a_commit(epochs, end=10))
+        after = (await connection.exec_driver_sql("SELECT count(*) FROM tally")).scalar_one()
+    assert (before, after) == (0, 0)
+    assert len(await accounting.totals(database)) == 1
+
+
+async def test_what_is_past_its_time_is_forgotten(database: Database) -> None:
+    """One call removes old passages and minutes and empties old dead letters; young ones stay."""
+    _, epochs = await assign(database, [READ], "worker-1")
+    await write_commit(database, a_commit(epochs, end=10))
+    keep = retention.Keep(passage_s=60.0, dead_letter_s=120.0, minute_s=180.0)
+    now_us = START_US + 60_000_000
+    assert await retention.forget_old(database, keep, now_us=now_us) == (0, 0, 0)
+    assert await retention.forget_old(database, keep, now_us=now_us + 1) == (1, 0, 0)
+    now_us = START_US + 180_000_001
+    assert await retention.forget_old(database, keep, now_us=now_us) == (0, 1, 1)
+    assert await passages.passages_between(database, 0, 2 * START_US) == []
+    letter = await deadletters.get_letter(database, "l1")
+    assert letter is not None
+    assert letter.to_replay is None
 
 
 async def test_what_reads_write_is_dropped(database: Database) -> None:

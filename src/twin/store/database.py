@@ -38,6 +38,9 @@ class Database:
         self._engine = engine
         self._writer = engine.execution_options(twin_write=True)
         self.dialect = url.get_backend_name()
+        self._reader = engine
+        if self.dialect == "postgresql":  # SQLite reads one state by itself
+            self._reader = engine.execution_options(isolation_level="REPEATABLE READ")
         self.path = Path(url.database or "") if self.dialect == "sqlite" else None
         self.known_days: set[int] = set()  # days of `observation` known to exist (`days.py`)
 
@@ -79,7 +82,7 @@ class Database:
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection that sees one state of the database; what it writes is dropped."""
         with self._mapped():
-            async with self._engine.connect() as connection:
+            async with self._reader.connect() as connection:
                 yield connection
 
     async def migrate(self) -> None:

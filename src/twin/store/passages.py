@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select, tuple_
+from sqlalchemy import Row, delete, select
 
 from twin.columns import PassageFact
 from twin.store.database import Database
 from twin.store.tables import passage
-
-
-async def known_passages(
-    database: Database, keys: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], str]:
-    """Return the stored payload hash of those (gate, id) that were kept before."""
-    found: dict[tuple[str, str], str] = {}
-    columns = (passage.c.gate, passage.c.id, passage.c.payload_hash)
-    async with database.read() as connection:
-        for first in range(0, len(keys), 1000):  # SQLite takes 32,766 values a statement
-            chosen = tuple_(passage.c.gate, passage.c.id).in_(keys[first : first + 1000])
-            for gate, name, digest in await connection.execute(select(*columns).where(chosen)):
-                found[gate, name] = digest
-    return found
 
 
 async def passages_between(
