@@ -40,6 +40,7 @@ def test_the_fork_becomes_the_map_it_always_became(tmp_path: Path) -> None:
     network, report = read_gmns(put(tmp_path / "in", FORK), timezone="America/New_York")
     assert network.version == VERSION
     assert {entry.code for entry in report.entries} == {
+        "crs",
         "directed_empty",
         "missing_geometry",
         "zone_made",

@@ -58,6 +58,8 @@ def test_the_oddities_of_lima_are_reported_with_ids(lima: tuple[SingleMap, Quali
     _, report = lima
     assert count(report, "directed_empty") == 6095
     assert count(report, "length_differs") == 106
+    assert count(report, "geometry_turned") == 2871
+    assert count(report, "crs") == 1
     assert count(report, "unlisted_type") == 1843
     assert count(report, "unknown_turn") == 35
     assert count(report, "length_unit") == 1

@@ -85,6 +85,7 @@ def test_the_direction_flag_turns_a_shared_geometry(tmp_path: Path) -> None:
     for code, ids in {
         "directed_empty": ("a", "back", "loose", "b"),
         "direction_guessed": ("loose",),
+        "geometry_turned": ("back",),
         "missing_geometry": ("b",),
         "filled_geometry": ("b",),
         "filled_length": ("a", "back", "loose", "b"),

@@ -61,6 +61,9 @@ def read_lines(
     source.report("missing_geometry", sheet, text, missing, ids)
     text = "dir_flag does not say which way the geometry runs: taken from the nodes"
     source.report("direction_guessed", sheet, text, guessed, ids, severity=Severity.INFO)
+    backward = [row for row, flag in enumerate(flags) if flag == -1 and shapes[row] is not None]
+    text = "dir_flag is -1: the geometry is turned round"
+    source.report("geometry_turned", sheet, text, backward, ids, severity=Severity.INFO)
     _report_far_ends(source, sheet, ids, ends=ends, lines=lines)
     return lines, set(missing)
 

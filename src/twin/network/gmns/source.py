@@ -174,6 +174,13 @@ def _measures(config: Sheet | None, findings: Findings) -> Measures:
         transformer, grid_m = transformer_to_wgs84(crs)
     except ValueError as error:
         raise sheet.fault(0, "crs", crs, str(error)) from None
+    if transformer is not None:
+        findings.add(
+            "crs",
+            "config",
+            f"coordinates are in {crs}: turned into WGS84",
+            severity=Severity.INFO,
+        )
     return Measures(
         short_m=unit(sheet, "short_length", LENGTH_M, word("short_length", "meter")),
         long_m=unit(sheet, "long_length", LENGTH_M, word("long_length", "kilometer")),
