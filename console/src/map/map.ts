@@ -30,6 +30,7 @@ export interface View {
 export class RoadMap {
   private readonly map: LibraryMap
   private readonly known = new Map<string, FeatureCollection>()
+  private lines: Position[][] = []
   private states = new Uint8Array(0)
   private selected: number | null = null
   private visible = new Set<string>()
@@ -74,7 +75,8 @@ export class RoadMap {
 
   /** The drawn links, each told whether another one runs back along it. */
   setLinks(links: Links): void {
-    const paired = pairings(links.features.map((link) => link.geometry.coordinates))
+    this.lines = links.features.map((link) => link.geometry.coordinates)
+    const paired = pairings(this.lines)
     const named = new Set<string>()
     const features = links.features.map((link, row) => {
       const { name, from_node, to_node } = link.properties
@@ -154,11 +156,11 @@ export class RoadMap {
     else this.map.jumpTo(options)
   }
 
-  /** Rows of the links that can be seen, in the order of the map. */
+  /** Rows of the links that lie in the view, in the order of the map. */
   inView(): number[] {
-    const layers = PICKED.filter((id) => this.map.getLayer(id) !== undefined)
-    const found = this.map.queryRenderedFeatures({ layers })
-    return [...new Set(found.map((feature) => Number(feature.id)))].sort((a, b) => a - b)
+    const bounds = this.map.getBounds()
+    const inside = (point: Position): boolean => bounds.contains([point[0]!, point[1]!])
+    return this.lines.flatMap((line, row) => (line.some(inside) ? [row] : []))
   }
 
   view(): View {
