@@ -33,12 +33,6 @@ def test_new_makes_a_ring_that_only_its_owner_reads_and_never_overwrites(tmp_pat
 
 @pytest.fixture
 def database_url(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    async def prepare() -> None:
-        database = await Database.open(sqlite_url)
-        await database.migrate()
-        await database.close()
-
-    asyncio.run(prepare())
     monkeypatch.setenv("TWIN_DATABASE", sqlite_url)
     monkeypatch.setenv("TWIN_MAP", str(tmp_path))
     monkeypatch.setenv("TWIN_KEYS", str(tmp_path / "keys.json"))

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from twin.api.auth import House
 from twin.api.columns_out import shown_rows
-from twin.api.picture import Links, chosen_rows
+from twin.api.picture import Links, chosen_rows, encoded
 from twin.api.problems import Problem
 from twin.api.routes import Endpoint, json_answer
 from twin.api.schemas import ForecastView, LinkForecastView
@@ -30,6 +30,10 @@ async def forecast(served: House, link: Links = None) -> Response:
     if found is None:
         detail = "There is no forecast yet; the first follows the start within about a minute."
         raise Problem(503, detail, headers={"Retry-After": "30"})
+
+    def links() -> list[LinkForecastView]:
+        return _links(served.network, found, rows)
+
     age_s = round((served.clock.now_us() - found.made_us) / SECOND_US, 1)
     view = ForecastView(
         id=found.id,
@@ -37,7 +41,7 @@ async def forecast(served: House, link: Links = None) -> Response:
         age_s=age_s,
         step_s=found.step_s,
         interval=INTERVAL,
-        links=_links(served.network, found, rows),
+        links=served.once("forecast", found.id, encoded(links)) if rows is None else links(),
     )
     return json_answer(view)
 

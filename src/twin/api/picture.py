@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Final
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar, cast
 
+import msgspec
 from fastapi import Query
 from starlette.responses import Response
 
@@ -26,6 +28,7 @@ from twin.units import SECOND_US, kph_from_mps, pct_from_frac, vph_from_vps, vpk
 Links = Annotated[
     list[str] | None, Query(description="ids of links; all without it", max_length=500)
 ]
+Shown = TypeVar("Shown")
 _SOURCES: Final = [source.name.lower() for source in Source]
 _FRESHNESS: Final = [freshness.name.lower() for freshness in Freshness]
 
@@ -52,8 +55,11 @@ async def picture(served: House, link: Links = None) -> Response:
     newest = newest_picture(served)
     rows = chosen_rows(served.network, link)
     now_us = served.clock.now_us()
-    classes = link_classes(newest.links, served.board.free_speed_mps)
-    counts = Counter(classes)
+    classes, counts = served.once("classes", newest.sequence, lambda: _classes(served, newest))
+
+    def links() -> list[LinkView]:
+        return _links(served, newest.links, classes, rows)
+
     view = PictureView(
         time=datetime_from_us(newest.time_us),
         age_s=_age_s(newest.time_us, now_us),
@@ -61,7 +67,7 @@ async def picture(served: House, link: Links = None) -> Response:
         map_version=newest.map_version,
         forecast_id=newest.forecast.id if newest.forecast else "",
         classes={str(name): counts[name] for name in SpeedClass},
-        links=_links(served, newest.links, classes, rows),
+        links=served.once("links", newest.sequence, encoded(links)) if rows is None else links(),
         signals=[
             SignalView(
                 junction=status.junction,
@@ -76,6 +82,16 @@ async def picture(served: House, link: Links = None) -> Response:
         incidents=list(newest.incidents),
     )
     return json_answer(view)
+
+
+def encoded(make: Callable[[], list[Shown]]) -> Callable[[], list[Shown]]:
+    """Let a list be made as finished JSON: whoever encodes the view copies the bytes."""
+    return lambda: cast(list[Shown], msgspec.Raw(msgspec.json.encode(make())))
+
+
+def _classes(served: Served, newest: Picture) -> tuple[list[SpeedClass], Counter[SpeedClass]]:
+    classes = link_classes(newest.links, served.board.free_speed_mps)
+    return classes, Counter(classes)
 
 
 def _links(

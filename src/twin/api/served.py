@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar, cast
 
 from twin.api.board import Board
 from twin.clock import Clock, WallClock
@@ -17,6 +18,8 @@ from twin.log.contract import Log, Place
 from twin.network.model import SingleMap
 from twin.network.quality import QualityReport
 from twin.store.database import Database
+
+Made = TypeVar("Made")
 
 
 class Mode(StrEnum):
@@ -49,12 +52,25 @@ class Served:
     console: Path = CONSOLE_FOLDER
     secure_cookies: bool = False
     approve_wait_s: float = 2.0
+    made: dict[str, tuple[object, object]] = field(default_factory=dict)  # see `once`
     layers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # GeoJSON, and gzipped
 
     @cached_property
     def topics(self) -> Topics:
         """The names and partitions of the topics on the broker."""
         return Topics(self.network)
+
+    def once(self, name: str, key: object, make: Callable[[], Made]) -> Made:
+        """Return what `make` made for this key; made again when the key is another one.
+
+        For big answers that stay the same while the picture or the forecast does.
+        """
+        kept = self.made.get(name)
+        if kept is not None and kept[0] == key:
+            return cast(Made, kept[1])
+        made = make()
+        self.made[name] = (key, made)
+        return made
 
     async def append(
         self,

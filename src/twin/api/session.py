@@ -27,6 +27,7 @@ async def login(
     )
     if opened is None:
         raise Problem(401, "This link was used or is over. `twin keys login` prints a fresh one.")
+    await people.tidy(served.database, now_us=now_us)
     secret, _ = opened
     answer = RedirectResponse("/", 303, headers={"Cache-Control": "no-store"})
     answer.set_cookie(

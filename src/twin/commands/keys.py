@@ -148,7 +148,7 @@ def _with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
     async def run() -> Result:
         database = await Database.open(read_settings(os.environ).database)
         try:
-            await database.check_version()
+            await database.prepare()
             return await work(database)
         finally:
             await database.close()

@@ -92,6 +92,22 @@ async def test_the_picture_says_what_is_believed_and_how_far(house: House) -> No
     assert incident["kind"] == "crash"
 
 
+async def test_a_big_answer_is_made_once_a_picture(house: House) -> None:
+    house.served.board.publish(picture(house.served.network, sequence=1))
+    async with house.client(Role.VIEWER) as client:
+        first = (await client.get("/api/v1/picture")).json()
+        made = house.served.made["links"]
+        again = (await client.get("/api/v1/picture")).json()
+        assert house.served.made["links"] is made
+        house.served.board.publish(picture(house.served.network, sequence=2, ratio=0.1))
+        later = (await client.get("/api/v1/picture")).json()
+        one = (await client.get("/api/v1/forecast")).json()
+        two = (await client.get("/api/v1/forecast?link=L0&link=L1&link=L2")).json()
+    assert first == again
+    assert {link["class"] for link in later["links"]} == {"F"}
+    assert one["links"] == two["links"]
+
+
 async def test_measured_now_repeats_what_was_measured(house: House) -> None:
     shown = picture(house.served.network)
     shown.measured.time_us[2] = -1
