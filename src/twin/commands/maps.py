@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +35,7 @@ def check(
     Exit code 0 when it can be imported, warnings or not; 2 when it cannot, with the reason.
     """
     with plain_errors():
-        network, quality = _read(folder, read_gmns)
+        network, quality = _read(folder)
     _report(network, quality, as_json=as_json)
 
 
@@ -53,16 +52,20 @@ def import_map(
             "one link a station is made along its road, marked as guessed.",
         ),
     ] = False,
-    timezone: Annotated[str, typer.Option("--tz", help="IANA time zone of the city.")] = "UTC",
+    timezone: Annotated[
+        str | None, typer.Option("--tz", help="IANA time zone of the city; UTC if nobody says.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn a source into a clean GMNS 0.96 folder that TWIN_MAP can name."""
     with plain_errors():
         if stations:
             found = read_stations(source)
-            network, quality = map_from_stations(found, name=source.stem, timezone=timezone)
+            network, quality = map_from_stations(
+                found, name=source.stem, timezone=timezone or "UTC"
+            )
         else:
-            network, quality = _read(source, read_gmns)
+            network, quality = _read(source, timezone=timezone)
         _write(network, out)
     _report(network, quality, as_json=as_json)
     ERR.print(f"written: {out}")
@@ -76,7 +79,7 @@ def export_map(
 ) -> None:
     """Write a network as GMNS 0.96; importing that again gives the same version."""
     with plain_errors():
-        network, _ = _read(folder, read_gmns)
+        network, _ = _read(folder)
         _write(network, out)
     ERR.print(f"version {network.version} written: {out}")
 
@@ -126,11 +129,9 @@ def _stations_of_npz(path: Path) -> tuple[Station, ...]:
     )
 
 
-def _read(
-    folder: Path, reader: Callable[[Path], tuple[SingleMap, QualityReport]]
-) -> tuple[SingleMap, QualityReport]:
+def _read(folder: Path, *, timezone: str | None = None) -> tuple[SingleMap, QualityReport]:
     with ERR.status(f"reading {folder}"):
-        return reader(folder)
+        return read_gmns(folder, timezone=timezone)
 
 
 def _write(network: SingleMap, out: Path) -> None:
