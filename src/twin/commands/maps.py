@@ -105,7 +105,7 @@ def _station(path: Path, number: int, row: dict[str, str]) -> Station:
             id=row.get("id") or row["sensor_id"],
             lat=float(row.get("lat") or row["latitude"]),
             lon=float(row.get("lon") or row["longitude"]),
-            road=row.get("road") or "",
+            road=row.get("road") or "-".join(filter(None, (row.get("Fwy"), row.get("Dir")))),
         )
     except KeyError as error:
         message = f"{path.name}: column {error.args[0]} is missing (id, lat, lon, road)"
