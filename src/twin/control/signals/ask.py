@@ -32,6 +32,7 @@ ANSWER_WITHIN_S: Final = 600.0
 GRANT_S: Final = 1800.0
 AFTER_REJECTION_S: Final = 1800.0  # a person who said no is not asked again at once
 AFTER_SILENCE_S: Final = 600.0
+LOOK_EVERY_S: Final = 5.0  # measurements come once a minute; a look costs milliseconds
 _MOST_QUEUES: Final = 4
 
 
@@ -59,10 +60,15 @@ class Proposer:
         self._names = [link.name or link.id for link in network.links]
         self._links = [link.id for link in network.links]
         self._patience = Patience()
+        self._looked_us: dict[str, int] = {}
 
     def propose(self, asking: Asking, book: DecisionBook) -> tuple[DecisionEvent, ...]:
-        """Return a proposal if it is time for one, else nothing."""
+        """Return a proposal if it is time for one, else nothing; look every few seconds only."""
         name = asking.layout.junction.id
+        since_us = asking.now_us - self._looked_us.get(name, 0)
+        if 0 <= since_us < us_from_seconds(LOOK_EVERY_S):
+            return ()
+        self._looked_us[name] = asking.now_us
         queue = queues(asking.layout, asking.links, self._length_m, self._free_mps)
         found = saving(asking.layout, demand_now(asking.layout, asking.links, queue))
         clear = found is not None and found.clear and _holds_ahead(asking)

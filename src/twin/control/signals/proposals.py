@@ -89,13 +89,13 @@ def saving(layout: JunctionLayout, demand_vps: Floats) -> Saving | None:
 
 
 class Patience:
-    """Since when each junction has had a clear saving; one tick without it starts again."""
+    """Since when each junction has had a clear saving; one look without it starts again."""
 
     def __init__(self) -> None:
         self._since_us: dict[str, int] = {}
 
     def lasted(self, junction: str, *, clear: bool, now_us: int) -> bool:
-        """Note one tick; say whether the saving has been clear for `LASTING_S`."""
+        """Note one look; say whether the saving has been clear for `LASTING_S`."""
         if not clear:
             self._since_us.pop(junction, None)
             return False
