@@ -28,6 +28,9 @@ _JAVA_NEEDED = 17
 
 def main(arguments: list[str]) -> int:
     """Do what the first argument says; return the exit code."""
+    if len(arguments) > 1 and not arguments[1].isdecimal():
+        print(f"!! {arguments[1]} is no port number")
+        return 2
     port = int(arguments[1]) if len(arguments) > 1 else 0
     match arguments[:1]:
         case ["prepare"]:
@@ -180,4 +183,10 @@ def run_postgis(port: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except RuntimeError as error:
+        print(f"!! {error}")
+        sys.exit(1)
