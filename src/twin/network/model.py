@@ -167,7 +167,7 @@ class SignalPlan:
 
 @dataclass(frozen=True, slots=True)
 class Junction:
-    """The signals of one node.
+    """The signals that one controller runs: at its node, and at others close by.
 
     `intergreen_s` holds (ending group, starting group, seconds). A pair that stands in it in
     either direction is in conflict: the two may never be green together.

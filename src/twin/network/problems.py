@@ -205,13 +205,14 @@ def _junctions(network: SingleMap) -> Iterator[str]:
 
 def _signal_groups(who: str, junction: Junction, network: SingleMap) -> Iterator[str]:
     yield from _ids(f"{who}: group", [group.id for group in junction.groups])
+    named = (move for group in junction.groups for move in group.movements)
+    rows = network.movement_rows
+    nodes = {network.movements[rows[move]].node for move in named if move in rows}
+    if nodes and junction.node not in nodes:  # one controller may rule several nodes
+        yield f"{who}: all its movements are at another node than {junction.node!r}"
     for group in junction.groups:
         mine = f"{who}: group {group.id!r}"
         yield from _unknown(mine, "movement", group.movements, network.movement_rows)
-        for identity in group.movements:
-            row = network.movement_rows.get(identity)
-            if row is not None and network.movements[row].node != junction.node:
-                yield f"{mine}: movement {identity!r} is at another node"
         for field in ("min_green_s", "yellow_s", "max_red_s"):
             if not 0.0 <= getattr(group, field) < math.inf:
                 yield f"{mine}: {field} = {getattr(group, field)} must be 0 or more"
