@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, Route, WebSocketRoute, expect
 
 from console_browser import (
     SMALL,
@@ -62,6 +62,13 @@ def test_every_link_is_painted_in_the_colour_of_its_class(base: str, chrome: Bro
         commonest = max(shown, key=painted.count)
         fill = list(FILLS.values())[commonest]
         assert share_of_colour(page, fill, "[data-testid=map]") > 0.0005
+        incidents = page.request.get(f"{base}/api/v1/picture").json()["incidents"]
+        assert incidents
+        page.wait_for_function(
+            "n => document.querySelector('[data-testid=map]').roadMap"
+            ".known.get('incidents')?.features.length === n",
+            arg=len(incidents),
+        )
         assert not notes.complaints
         assert not notes.strangers(base)
 
@@ -118,11 +125,17 @@ def test_a_link_shows_what_is_known_of_it(base: str, chrome: Browser) -> None:
         assert not notes.complaints
 
 
+def proposed_card(page: Page) -> Locator:
+    """Wait for the card of a proposal; the server makes one every twenty pictures."""
+    card = page.get_by_test_id("card")
+    expect(card).to_have_attribute("data-state", "proposed", timeout=120_000)
+    return card
+
+
 def test_a_person_approves_a_decision_with_a_reason(base: str, chrome: Browser) -> None:
     with page_of(chrome) as (page, notes):
         page.goto(f"{base}/?screen=decisions&lang=en")
-        card = page.get_by_test_id("card")
-        expect(card).to_have_attribute("data-state", "proposed")
+        card = proposed_card(page)
         for word in ("Why", "Change", "Safety checks", "Valid until", "Map version"):
             expect(card).to_contain_text(word)
         card.get_by_role("button", name="Approve…").click()
@@ -152,8 +165,7 @@ def test_a_changed_decision_is_a_conflict_that_says_what_changed(
 
         page.route(re.compile("/reject$"), overtaken)
         page.goto(f"{base}/?screen=decisions&lang=en")
-        card = page.get_by_test_id("card")
-        expect(card).to_have_attribute("data-state", "proposed")
+        card = proposed_card(page)
         card.get_by_role("button", name="Reject…").click()
         dialog = page.get_by_test_id("dialog")
         dialog.get_by_label("Reason").fill("the other side road is full")
@@ -235,8 +247,7 @@ def test_a_lost_connection_is_said_and_nothing_can_be_approved(base: str, chrome
 
         page.route_web_socket(re.compile("/stream"), routed)
         page.goto(f"{base}/?screen=decisions&lang=en")
-        card = page.get_by_test_id("card")
-        expect(card).to_have_attribute("data-state", "proposed")
+        card = proposed_card(page)
         expect(page.get_by_test_id("connection")).to_have_text(re.compile("Connected"))
         cut["now"] = True
         sockets[0].close(code=1001)

@@ -87,8 +87,8 @@ function roads(colours: Colours): LayerSpecification[] {
       source,
       layout: round,
       paint: {
-        'line-color': colours.focus,
-        'line-width': width(8),
+        'line-color': colours.light ? colours.focus : colours.text,
+        'line-width': width(7),
         'line-offset': offset,
         'line-opacity': ['case', ['==', ['feature-state', 'on'], 1], 1, 0],
       },
