@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from maker import city, measure, traffic  # noqa: E402  (the folder must be on the path first)
 from maker.approaches import queue_up  # noqa: E402

@@ -6,7 +6,9 @@ import itertools
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from maker.draft import ARTERIAL, COLLECTOR, LOCAL, Draft, Spot, along, to_wgs84
+from maker_common.lines import Spot, along
+
+from maker.draft import ARTERIAL, COLLECTOR, LOCAL, Draft, to_wgs84
 from maker.motorway_map import INTERCHANGES, beside, frame
 from twin.clock import us_from_datetime
 from twin.ids import GateId, LinkId, ZoneId

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import cmath
-import itertools
 import math
 from dataclasses import dataclass, field
+
+from maker_common.lines import Spot, length_of, turn
 
 from twin.ids import LaneId, LinkId, MovementId, NodeId
 from twin.network.model import Lane, Line, Link, LinkClass, Movement, Node, Point, TurnKind
 from twin.units import mps_from_kph, vps_from_vph
-
-Spot = tuple[float, float]  # metres east and north of the sheet's origin
 
 LAT0_DEG = 41.62
 LON0_DEG = -4.31
@@ -32,23 +31,6 @@ def to_wgs84(spot: Spot) -> Point:
     lon = LON0_DEG + east_m / _M_PER_DEG_LON
     lat = LAT0_DEG + north_m / _M_PER_DEG_LAT
     return (round(lon, 7), round(lat, 7))
-
-
-def length_of(line: tuple[Spot, ...]) -> float:
-    """Measure a polyline on the sheet, m."""
-    return sum(math.dist(a, b) for a, b in itertools.pairwise(line))
-
-
-def along(line: tuple[Spot, ...], position_m: float) -> Spot:
-    """Find the spot `position_m` metres from the start of a polyline (clipped to its ends)."""
-    left = max(position_m, 0.0)
-    for a, b in itertools.pairwise(line):
-        step = math.dist(a, b)
-        if left <= step:
-            part = left / step
-            return (a[0] + (b[0] - a[0]) * part, a[1] + (b[1] - a[1]) * part)
-        left -= step
-    return line[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +155,7 @@ class Draft:
             return TurnKind.DIVERGE if way.link_class is LinkClass.RAMP else TurnKind.MERGE
         if not diverging and not merging:
             return TurnKind.THRU
-        angle = _heading(self.lines[way.id][:2]) - _heading(self.lines[came.id][-2:])
-        angle = (angle + math.pi) % (2 * math.pi) - math.pi
+        angle = turn(self.lines[came.id], self.lines[way.id])
         if abs(angle) < math.radians(45):
             return TurnKind.THRU
         return TurnKind.LEFT if angle > 0 else TurnKind.RIGHT
@@ -188,8 +169,3 @@ _WEIGHT = {
     TurnKind.MERGE: 1.0,
     TurnKind.UTURN: 0.0,
 }
-
-
-def _heading(pair: tuple[Spot, ...]) -> float:
-    (x0, y0), (x1, y1) = pair
-    return math.atan2(y1 - y0, x1 - x0)

@@ -6,7 +6,9 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 
-from maker.draft import COLLECTOR, MOTORWAY, RAMP, Draft, Kind, Spot
+from maker_common.lines import Spot
+
+from maker.draft import COLLECTOR, MOTORWAY, RAMP, Draft, Kind
 
 LENGTH_M = 12_000.0
 _GRAIN_M = 25.0

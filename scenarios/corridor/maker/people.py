@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
-from maker.plates import Plates
+from maker_common.plates import Plates
 
 Span = tuple[float, float]  # hours of the local day
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from maker.draft import Draft, along, to_wgs84
+from maker_common.lines import along
+
+from maker.draft import Draft, to_wgs84
 from maker.motorway_map import LENGTH_M
 from twin.ids import LinkId, SensorId
 from twin.network.model import LinkClass, Sensor

@@ -61,6 +61,7 @@ class Layer(StrEnum):
     PLANNING_AREA = "planning_area"
     LAND_USE = "land_use"
     WORKS = "works"
+    SIGN = "sign"
 
 
 @dataclass(frozen=True, slots=True)

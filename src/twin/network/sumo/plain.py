@@ -37,6 +37,15 @@ PRIORITY: Final = {
     LinkClass.CONNECTOR: 2,
     LinkClass.PATH: 1,
 }
+TYPE: Final = {  # the words of OpenStreetMap, which other tools know too
+    LinkClass.MOTORWAY: "highway.motorway",
+    LinkClass.RAMP: "highway.motorway_link",
+    LinkClass.ARTERIAL: "highway.primary",
+    LinkClass.COLLECTOR: "highway.tertiary",
+    LinkClass.LOCAL: "highway.residential",
+    LinkClass.CONNECTOR: "highway.service",
+    LinkClass.PATH: "highway.path",
+}
 _SUMO_WORDS: Final = {
     "auto": ("passenger", "private"),
     "car": ("passenger", "private"),
@@ -119,7 +128,7 @@ def _degrees(node: Node, axis: int) -> str:
 
 def _types() -> Iterator[Element]:
     for kind, priority in PRIORITY.items():
-        yield Element("type", {"id": kind.value, "priority": priority})
+        yield Element("type", {"id": TYPE[kind], "priority": priority})
 
 
 def _edges(network: SingleMap) -> Iterator[Element]:
@@ -133,7 +142,7 @@ def _edges(network: SingleMap) -> Iterator[Element]:
             "id": link.id,
             "from": link.from_node,
             "to": link.to_node,
-            "type": link.link_class.value,
+            "type": TYPE[link.link_class],
             "priority": PRIORITY[link.link_class],
             "numLanes": link.lanes,
             "speed": number(link.free_speed_mps),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from twin.network.model import Junction, Movement, SignalPlan, SingleMap, TurnKind
@@ -107,7 +108,7 @@ class SignalHead:
             default=0.0,
         )
         moments = sorted({0.0, clearing_s} | {min(self._yellow_s[a], clearing_s) for a in ending})
-        for start_s, end_s in zip(moments, moments[1:], strict=False):
+        for start_s, end_s in pairwise(moments):
             yellows = frozenset(a for a in ending if self._yellow_s[a] > start_s)
             yield Phase(end_s - start_s, self.state(staying, yellows))
 
