@@ -44,7 +44,7 @@ const rank = (big: number, middle: number, small: number): ExpressionSpecificati
   small,
 ]
 const STOPS: [zoom: number, big: number, middle: number, small: number][] = [
-  [9, 2.4, 1.6, 1],
+  [10, 1.8, 1.1, 0.7],
   [12, 6, 3.6, 2.2],
   [14, 10, 7, 4.5],
   [17, 20, 15, 10],
