@@ -22,6 +22,8 @@ from postgis import Server
 
 from twin.store.database import Database
 
+pytest_plugins = ["room_times"]
+
 settings.register_profile("twin", deadline=None, derandomize=True)  # no test measures time
 settings.load_profile("twin")
 
@@ -36,7 +38,7 @@ def sqlite_url(tmp_path: Path) -> str:
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give an SQLite file with all tables, to be copied: that is ten times as quick."""
     path = tmp_path_factory.mktemp("migrated") / "twin.db"
-    run_apart(_migrate(f"sqlite:///{path}"))
+    run_apart(migrate(f"sqlite:///{path}"))
     return path
 
 
@@ -120,7 +122,7 @@ def postgis_url(postgis_server: Server) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_postgis(postgis_server: Server) -> str:
     """Name a database of the session's server that has all tables, to be copied."""
-    run_apart(_migrate(postgis_server.create("migrated")))
+    run_apart(migrate(postgis_server.create("migrated")))
     return "migrated"
 
 
@@ -150,7 +152,8 @@ def lone_postgis(servers_folder: Path) -> Iterator[Server]:
     server.stop()
 
 
-async def _migrate(url: str) -> None:
+async def migrate(url: str) -> None:
+    """Make all tables in an empty database."""
     database = await Database.open(url)
     await database.migrate()
     await database.close()
