@@ -17,6 +17,7 @@ from twin.commands.serve import serve
 from twin.commands.settings import settings
 from twin.commands.simulate import simulate
 from twin.commands.warm import warm
+from twin.commands.world import world
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app.command()(demo)
 app.command()(serve)
 app.command()(replay)
 app.command()(simulate)
+app.command()(world)
 app.add_typer(maps, name="map")
 app.add_typer(deadletters, name="deadletters")
 app.add_typer(database, name="database")

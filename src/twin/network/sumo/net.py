@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 from xml.etree import ElementTree as Xml
 
 from twin.errors import MapError
@@ -234,7 +234,8 @@ def _elements(path: Path) -> Iterator[Xml.Element]:
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
-    return gzip.open(path) if packed else path.open("rb")
+    opened = gzip.open(path) if packed else path.open("rb")
+    return cast("IO[bytes]", opened)
 
 
 def _take(net: NetFile, element: Xml.Element) -> None:

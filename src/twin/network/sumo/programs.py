@@ -256,23 +256,33 @@ class _Times:
         spans = [span for at in one.links for span in self._shown(at, letters)]
         return min([MIN_GREEN_S, *(end_s - start_s for start_s, end_s in spans)])
 
-    def clearing_s(self, ending: str, starting: str) -> float:
-        """Return the intergreen: what the program keeps where the one follows the other."""
+    def clearing_s(self, ending: str, starting: str, foes: frozenset[tuple[int, int]]) -> float:
+        """Return the intergreen: what the program keeps where the one follows the other.
+
+        Of several links in a group the one that needs most counts.
+        """
         ends, starts = self.groups[ending], self.groups[starting]
         least_s = max(self.yellow_s[ending], self.walk_s.get(ending, 0.0))
         if ends.pedestrian:
             least_s = max(least_s, _LEAST_CLEARANCE_S)
         letters = "G" if starts.protected and not starts.pedestrian else "Gg"
+        usual_s = least_s + self.all_red_s
+        gaps_s = [
+            self._gap_s(i, j, letters, most_s=usual_s)
+            for i in ends.links
+            for j in starts.links
+            if (i, j) in foes
+        ]
+        return max(least_s, *(usual_s if gap_s is None else gap_s for gap_s in gaps_s))
+
+    def _gap_s(self, ended: int, starts: int, letters: str, *, most_s: float) -> float | None:
+        """Return the shortest time between two links, None where one never follows the other."""
         gaps_s = [
             (start_s - end_s) % self._cycle_s
-            for i in ends.links
-            for _, end_s in self._shown(i, "Gg")
-            for j in starts.links
-            for start_s, _ in self._shown(j, letters)
+            for _, end_s in self._shown(ended, "Gg")
+            for start_s, _ in self._shown(starts, letters)
         ]
-        direct = [gap_s for gap_s in gaps_s if gap_s <= least_s + _LONGEST_CLEARANCE_S]
-        known_s = min(direct) if direct else self.yellow_s[ending] + self.all_red_s
-        return max(known_s, least_s)
+        return min((gap_s for gap_s in gaps_s if gap_s <= most_s), default=None)
 
 
 def _intergreens(
@@ -286,7 +296,7 @@ def _intergreens(
         for b, other in groups.items():
             meet = any((i, j) in foes for i in one.links for j in other.links)
             if a != b and meet and (a, b) not in together:
-                yield (a, b), times.clearing_s(a, b)
+                yield (a, b), times.clearing_s(a, b, foes)
 
 
 def _plan(

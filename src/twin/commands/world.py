@@ -1,0 +1,295 @@
+"""`twin world`: a city in SUMO that talks to a service from outside, and obeys it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import httpx
+import typer
+from rich.table import Table
+
+from twin.app import Service
+from twin.clock import Clock, ScaledClock, us_from_datetime, us_from_seconds
+from twin.commands.console import OUT, plain_errors, progress
+from twin.commands.logs import start_logging
+from twin.commands.warm import warm_kernels
+from twin.errors import Fault, InputError
+from twin.keys import KeyRing
+from twin.network.gmns import write_gmns
+from twin.settings import Settings
+from twin.store import people
+from twin.units import SECOND_US
+from twin.world.faults import Distorter, Faults, read_faults
+from twin.world.service import API, connect
+from twin.world.sumo.clocks import PacedClock
+from twin.world.sumo.engine import run_alone
+from twin.world.sumo.outcome import Accounts, Outcome, cycles_with_changes, read_accounts
+from twin.world.sumo.scene import Scene, open_scene
+from twin.world.sumo.street import Street, StreetPlan
+from twin.world.truth import Delay, delay_of, read_link_minutes, read_trips, write_trips
+
+_DAY: Final = datetime(2026, 6, 16, tzinfo=UTC)
+_FAST: Final = 60.0
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What was asked for on the command line."""
+
+    scene: Scene
+    out: Path
+    faults: Faults
+    seed: int
+    rate: float
+    baseline: bool
+
+
+def world(
+    *,
+    sumo: Annotated[Path, typer.Option(help="Folder with one *.sumocfg; it is only read.")],
+    service: Annotated[
+        str, typer.Option(help="URL of a running service; without it one is started here.")
+    ] = "",
+    key: Annotated[
+        str, typer.Option(help="API key of the role integrator.", envvar="TWIN_WORLD_KEY")
+    ] = "",
+    end: Annotated[
+        float | None, typer.Option(help="SUMO's last second; else the file's, see the docs.")
+    ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=200, help="Seconds of the street in one of ours.")
+    ] = 5.0,
+    fast: Annotated[bool, typer.Option("--fast", help="As fast as both sides keep up.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of SUMO and of the faults.")] = 42,
+    faults: Annotated[
+        str, typer.Option(help="all, a TOML file, or name=value,... (see the docs).")
+    ] = "none",
+    out: Annotated[
+        Path | None, typer.Option(help="Keep truth, trips and SUMO's outputs here.")
+    ] = None,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Run SUMO alone first, with its own programs.")
+    ] = False,
+    log: Annotated[str, typer.Option(help="Log of the own service: embedded or kafka://…")] = (
+        "embedded"
+    ),
+    database: Annotated[
+        str, typer.Option(help="Database of the own service: postgresql://…; SQLite if empty.")
+    ] = "",
+    port: Annotated[int, typer.Option(help="Port of the own service; 0 takes a free one.")] = 0,
+    timezone: Annotated[str, typer.Option(help="Time zone of the city.")] = "UTC",
+    write_map: Annotated[
+        Path | None, typer.Option(help="Only write the map (GMNS) for a service, then end.")
+    ] = None,
+) -> None:
+    """Run a SUMO scenario as the outside world of a service, and watch its signals.
+
+    Loop readings and controller statuses go to the public API; stage requests come back and are
+    obeyed lawfully. Ends with a summary; exit code 1 for any violation or accounts that disagree.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="twin-world-"))
+    try:
+        with plain_errors():
+            scene = open_scene(sumo, folder / "scene", end_s=end, timezone=timezone)
+            if write_map is not None:
+                write_gmns(scene.network, write_map)
+                OUT.print(f"map of {scene.name} written to {write_map}")
+                return
+            order = _Order(
+                scene=scene,
+                out=out or folder / "out",
+                faults=read_faults(faults, seed=seed),
+                seed=seed,
+                rate=_FAST if fast else rate,
+                baseline=baseline,
+            )
+            start_logging("WARNING")
+            if service:
+                outcome = asyncio.run(_outside(order, service, key))
+            else:
+                warm_kernels()
+                settings = _settings(scene, folder, log=log, database=database, port=port)
+                outcome = asyncio.run(_inside(order, settings))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    _print(order, outcome)
+    raise typer.Exit(0 if outcome.good else 1)
+
+
+async def _outside(order: _Order, url: str, key: str) -> Outcome:
+    """Run against a service that somebody else started; its clock is followed."""
+    async with connect(url) as client:
+        clock = await _clock_of(client, key)
+        # SUMO must be there before its first second is due.
+        start_us = clock.now_us() + us_from_seconds(5.0 * clock.rate)
+        return await _play(order, client, key, clock=clock, start_us=start_us)
+
+
+async def _clock_of(client: httpx.AsyncClient, key: str) -> ScaledClock:
+    headers = {"Authorization": f"Bearer {key}"}
+    try:
+        response = await client.get(f"{API}/clock", headers=headers)
+        said = response.raise_for_status().json()
+    except httpx.HTTPError as error:
+        rule = f"does not tell its clock ({type(error).__name__}: {error})"
+        raise InputError(Fault("service", str(client.base_url), rule)) from error
+    now_us = us_from_datetime(datetime.fromisoformat(said["now"]))
+    return ScaledClock(now_us, rate=float(said["rate"]) or 1.0)
+
+
+async def _inside(order: _Order, settings: Settings) -> Outcome:
+    """Start a service of our own, all junctions automatic, on a clock that the street leads."""
+    start_us = us_from_datetime(_DAY) + us_from_seconds(order.scene.begin_s)
+    clock = PacedClock(start_us, rate=order.rate)
+    house = Service(settings, clock=clock, note=f"SUMO {order.scene.name}")
+    found: list[Outcome] = []
+
+    def lag_s() -> float:
+        beat_us = house.worker.health().last_tick_us
+        return 0.0 if beat_us is None else (clock.now_us() - beat_us) / SECOND_US
+
+    async def city(started: Service) -> None:
+        key = await people.create_key(
+            started.database,
+            name=f"world {order.scene.name}",
+            role="integrator",
+            now_us=started.served.wall.now_us(),
+        )
+        async with connect(started.url) as client:
+            outcome = await _play(order, client, key, clock=clock, start_us=start_us, lag_s=lag_s)
+        found.append(outcome)
+        started.stop()
+
+    code = await house.run([city])
+    if not found:
+        raise InputError(Fault("world", order.scene.name, f"the service ended ({code})"))
+    return found[0]
+
+
+async def _play(
+    order: _Order,
+    client: httpx.AsyncClient,
+    key: str,
+    *,
+    clock: Clock,
+    start_us: int,
+    lag_s: object = None,
+) -> Outcome:
+    scene = order.scene
+    alone = await _alone(order) if order.baseline else None
+    before = await read_accounts(client, key=key, sent=0)
+    street = Street(
+        StreetPlan(scene, start_us, order.seed, order.out, key, order.rate),
+        client=client,
+        clock=clock,
+        distorter=Distorter(order.faults, start_us=start_us),
+        service_lag_s=lag_s if callable(lag_s) else None,
+    )
+    _cut_on_signal(street)
+    with progress() as bar:
+        task = bar.add_task(scene.name, total=int(scene.end_s - scene.begin_s))
+        await street.run(on_second=lambda second: bar.update(task, completed=second + 1))
+    sent = street.sender.counts["posted"]
+    accounts = await read_accounts(
+        client, key=key, sent=sent, before=before.received if before else 0
+    )
+    return _outcome(order, street, accounts, alone)
+
+
+def _cut_on_signal(street: Street) -> None:
+    """SIGUSR1 cuts the line, and mends it."""
+
+    def toggle() -> None:
+        street.line_down = not street.line_down
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, toggle)
+
+
+async def _alone(order: _Order) -> Delay:
+    out = order.out / "baseline"
+    OUT.print(f"SUMO alone, {order.scene.name}, its own programs …", style="dim")
+    await asyncio.to_thread(run_alone, order.scene, out, seed=order.seed)
+    return delay_of(read_trips(out / "tripinfo.xml", end_s=order.scene.end_s))
+
+
+def _outcome(
+    order: _Order, street: Street, accounts: Accounts | None, alone: Delay | None
+) -> Outcome:
+    scene = order.scene
+    trips = read_trips(order.out / "tripinfo.xml", end_s=scene.end_s)
+    write_trips(trips, order.out / "trips.csv")
+    links = [str(link.id) for link in scene.network.links]
+    read_link_minutes(order.out / "edges.xml", links).save(order.out / "truth.npz")
+    told = "\n".join(str(one) for one in street.monitor.violations)
+    (order.out / "violations.txt").write_text(told + "\n" if told else "", encoding="utf-8")
+    return Outcome(
+        delay=delay_of(trips),
+        baseline=alone,
+        ledger=street.ledger,
+        violations=street.monitor.counts,
+        accounts=accounts,
+        cycles=cycles_with_changes(street),
+        faults=street.distorter.counts,
+        lowest_rate=street.pace.lowest if street.pace else order.rate,
+        first_violations=tuple(str(one) for one in street.monitor.violations[:5]),
+    )
+
+
+def _print(order: _Order, outcome: Outcome) -> None:
+    ledger, delay = outcome.ledger, outcome.delay
+    table = Table("SUMO " + order.scene.name, "with the service", "own program", box=None)
+    alone = outcome.baseline
+    rows = (
+        ("vehicles that wanted to travel", "vehicles", "d"),
+        ("delay, all together (h)", "total_h", ".2f"),
+        ("delay a vehicle (s)", "mean_s", ".1f"),
+        ("on the way at the end", "unfinished", "d"),
+        ("never departed", "undeparted", "d"),
+    )
+    for text, field, form in rows:
+        other = f"{getattr(alone, field):{form}}" if alone else "-"
+        table.add_row(text, f"{getattr(delay, field):{form}}", other)
+    OUT.print(table)
+    OUT.print(
+        f"{ledger.simulated_s} s simulated, rate {order.rate:g}, lowest {outcome.lowest_rate:.2f}; "
+        f"largest lag behind the clock {ledger.behind_s:.1f} s; "
+        f"gridlock: {'YES' if ledger.gridlock else 'no'}"
+    )
+    OUT.print(f"under the service's lease: {100 * ledger.lease_share:.2f} % of junction-seconds")
+    for junction, (cycles, hit) in outcome.cycles.items():
+        changes = len(ledger.changes.get(junction, []))
+        OUT.print(f"  {junction}: {changes} changes accepted, in {hit} of {cycles} cycles")
+    OUT.print(f"violations: {sum(outcome.violations.values())} {dict(outcome.violations)}")
+    for text in outcome.first_violations:
+        OUT.print(f"  {text}", style="red")
+    if outcome.faults["made"] != outcome.faults["sent"] or order.faults != Faults(order.seed):
+        OUT.print(f"faults: {dict(sorted(outcome.faults.items()))}")
+    accounts = outcome.accounts
+    if accounts is None:
+        OUT.print("accounts: the service did not tell them")
+        return
+    parts = ", ".join(f"{name} {count}" for name, count in accounts.parts.items())
+    OUT.print(f"readings sent {accounts.sent}; the service counts: {parts}")
+    OUT.print(f"accounts agree: {'yes' if accounts.agree else 'NO'}")
+
+
+def _settings(scene: Scene, folder: Path, *, log: str, database: str, port: int) -> Settings:
+    write_gmns(scene.network, folder / "network")
+    keys = folder / "keys.json"
+    KeyRing.fresh("world").save(keys)
+    return Settings(
+        map=folder / "network",
+        keys=keys,
+        log=log,
+        database=database or f"sqlite:///{folder / 'twin.db'}",
+        port=port,
+        timezone=scene.network.timezone,
+        automatic_junctions="*",
+    )

@@ -1,0 +1,100 @@
+"""How a run went: delay, violations, lease, changes, accounts, and whether that is good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from twin.world.service import API
+from twin.world.sumo.street import Ledger, Street
+from twin.world.truth import Delay
+
+_PATIENCE_S: Final = 60.0
+_LOOK_AGAIN_S: Final = 0.5
+READINGS: Final = "reading"
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What the service says it received of readings, beside what the street says it sent."""
+
+    sent: int
+    received: int
+    balanced: bool
+    parts: Mapping[str, int]
+
+    @property
+    def agree(self) -> bool:
+        """Nothing is missing, nothing was invented, and the service's own sum is right."""
+        return self.balanced and self.sent == self.received
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything that the summary says."""
+
+    delay: Delay
+    baseline: Delay | None
+    ledger: Ledger
+    violations: Counter[str]
+    accounts: Accounts | None
+    cycles: Mapping[str, tuple[int, int]]
+    faults: Counter[str]
+    lowest_rate: float
+    first_violations: tuple[str, ...]
+
+    @property
+    def good(self) -> bool:
+        """No violation, and the accounts agree."""
+        accounts_agree = self.accounts is not None and self.accounts.agree
+        return sum(self.violations.values()) == 0 and accounts_agree
+
+
+def cycles_with_changes(street: Street) -> dict[str, tuple[int, int]]:
+    """Return for each junction its whole cycles, and in how many a change was accepted."""
+    found = {}
+    for junction in street.scene.network.junctions:
+        cycle_s = junction.plans[0].cycle_s
+        whole = int(street.ledger.simulated_s // cycle_s)
+        changes = street.ledger.changes.get(junction.id, [])
+        hit = {int(moment_s // cycle_s) for moment_s in changes}
+        found[str(junction.id)] = (whole, len(hit & set(range(whole))))
+    return found
+
+
+async def read_accounts(
+    client: httpx.AsyncClient, *, key: str, sent: int, before: int = 0
+) -> Accounts | None:
+    """Ask the service for its accounts until all that was sent has its verdict, a minute at most.
+
+    None when the service does not tell. `before` is what it had received before the run.
+    """
+    accounts = None
+    for _ in range(int(_PATIENCE_S / _LOOK_AGAIN_S)):
+        try:
+            response = await client.get(
+                f"{API}/accounting", headers={"Authorization": f"Bearer {key}"}
+            )
+            accounts = _accounts(response.json(), sent, before) if response.is_success else None
+        except httpx.TransportError:
+            accounts = None
+        if accounts is not None and accounts.received >= sent:
+            return accounts
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    return accounts
+
+
+def _accounts(said: Mapping[str, Any], sent: int, before: int) -> Accounts:
+    parts: Counter[str] = Counter()
+    for entry in said.get("sources", ()):
+        if entry.get("topic") == READINGS:
+            for name in ("received", "applied", "revised", "duplicate", "late", "rejected"):
+                parts[name] += int(entry.get(name, 0))
+            for reason, count in entry.get("reasons", {}).items():
+                parts[f"rejected: {reason}"] += int(count)
+    return Accounts(sent, parts["received"] - before, bool(said.get("balanced")), parts)

@@ -1,0 +1,149 @@
+"""One SUMO scenario: its files in a temporary copy, what they say, and the map made from them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree as Xml
+
+from twin.errors import Fault, InputError
+from twin.network.model import SingleMap
+from twin.network.quality import QualityReport
+from twin.network.sumo.convert import designs_of, map_from_net
+from twin.network.sumo.detectors import Loop, loops_of
+from twin.network.sumo.net import NetFile, read_net
+from twin.network.sumo.programs import SignalDesign
+
+AFTER_LAST_S: Final = 1800.0
+_FILES: Final = ("net-file", "route-files", "additional-files", "weight-files")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A scenario ready to run. `config` is the copy; seconds are SUMO's."""
+
+    name: str
+    folder: Path
+    config: Path
+    additional: tuple[Path, ...]
+    begin_s: float
+    end_s: float
+    net: NetFile
+    network: SingleMap
+    quality: QualityReport
+    designs: dict[str, SignalDesign]
+    loops: tuple[Loop, ...]
+
+
+def open_scene(
+    source: Path, copy: Path, *, end_s: float | None = None, timezone: str = "UTC"
+) -> Scene:
+    """Copy the single *.sumocfg of a folder with all files that it names, and read them.
+
+    `end_s` is SUMO's time; else the file's own end, else the last departure + 1800 s. Raises
+    InputError when there is not exactly one configuration or a file is missing, MapError for a
+    network that cannot be read.
+    """
+    configs = sorted(source.glob("*.sumocfg"))
+    if len(configs) != 1:
+        rule = f"must hold exactly one *.sumocfg, has {len(configs)}"
+        raise InputError(Fault("sumo", str(source), rule))
+    root = _xml(configs[0])
+    named = {tag: _paths(root, tag) for tag in _FILES}
+    config = copy / configs[0].name
+    copy.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(configs[0], config)
+    for name in (name for names in named.values() for name in names):
+        _copy(source, copy, name)
+    for name in _other_files(root, source):
+        _copy(source, copy, name)
+    if not named["net-file"]:
+        raise InputError(Fault("sumo", configs[0].name, "names no net-file", "missing"))
+    additional = tuple(copy / name for name in named["additional-files"])
+    net = read_net(copy / named["net-file"][0], additional=additional)
+    network, quality = map_from_net(net, timezone=timezone, name=source.name)
+    begin_s = _number(root, "begin", 0.0)
+    stated = _number(root, "end", -1.0)
+    if end_s is None and stated <= begin_s:
+        routes = [copy / name for name in named["route-files"]]
+        stated = _last_departure_s([*routes, *additional]) + AFTER_LAST_S
+    return Scene(
+        name=source.resolve().name,
+        folder=copy,
+        config=config,
+        additional=additional,
+        begin_s=begin_s,
+        end_s=stated if end_s is None else end_s,
+        net=net,
+        network=network,
+        quality=quality,
+        designs=designs_of(net),
+        loops=loops_of(network.sensors),
+    )
+
+
+def _xml(path: Path) -> Xml.Element:
+    try:
+        return Xml.parse(path).getroot()
+    except (OSError, Xml.ParseError) as error:
+        raise InputError(Fault("sumo", str(path), f"cannot be read ({error})")) from error
+
+
+def _paths(root: Xml.Element, tag: str) -> list[str]:
+    values = (element.get("value", element.get("v", "")) for element in root.iter(tag))
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+def _other_files(root: Xml.Element, source: Path) -> list[str]:
+    """Return what else the configuration names that is a file of the folder (views, say)."""
+    values = (element.get("value", element.get("v", "")) for element in root.iter())
+    names = dict.fromkeys(name.strip() for value in values for name in value.split(","))
+    return [name for name in names if name and (source / name).is_file()]
+
+
+def _number(root: Xml.Element, tag: str, default: float) -> float:
+    element = next(root.iter(tag), None)
+    text = "" if element is None else element.get("value", element.get("v", ""))
+    return seconds(text) if text else default
+
+
+def seconds(text: str) -> float:
+    """Read a time of SUMO: seconds, or H:M:S, or D:H:M:S; -1 for what is no moment."""
+    total = 0.0
+    try:
+        for part, factor in zip(reversed(text.split(":")), (1, 60, 3600, 86400), strict=False):
+            total += float(part) * factor
+    except ValueError:
+        return -1.0
+    return total
+
+
+def _copy(source: Path, copy: Path, name: str) -> None:
+    origin, target = source / name, copy / name
+    if Path(name).is_absolute() or not target.resolve().is_relative_to(copy.resolve()):
+        raise InputError(Fault("sumo", name, "lies outside the folder"))
+    if not origin.is_file():
+        raise InputError(Fault("sumo", name, "is named by the configuration but missing"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(origin, target)
+
+
+def _last_departure_s(files: list[Path]) -> float:
+    """Return when the last vehicle or flow of some files wants to start, 0 when none does."""
+    return max((moment for path in files for moment in _departures(path)), default=0.0)
+
+
+def _departures(path: Path) -> Iterator[float]:
+    try:
+        for _, element in Xml.iterparse(path):
+            if element.tag in {"vehicle", "trip", "person"}:
+                yield seconds(element.get("depart", "0"))
+            elif element.tag in {"flow", "personFlow"}:
+                yield seconds(element.get("end", "0"))
+            if element.tag in {"vehicle", "trip", "flow"}:
+                element.clear()
+    except (OSError, Xml.ParseError) as error:
+        raise InputError(Fault("sumo", path.name, f"cannot be read ({error})")) from error

@@ -1,0 +1,79 @@
+"""What the street tells the service: kept until it is due, and until the service took it."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from twin.clock import Clock
+from twin.world.faults import Timed
+from twin.world.service import Answer, Service
+
+_MOST_ITEMS: Final = 1000
+
+
+@dataclass
+class Sender:
+    """Sends readings when they are due, in order of arrival; while the service is away they wait.
+
+    `counts` is the sender's own record; `lag_s` the service seconds that the last answer took.
+    """
+
+    service: Service
+    clock: Clock
+    counts: Counter[str] = field(default_factory=Counter)
+    lag_s: float = 0.0
+    _heap: list[tuple[int, int, bytes]] = field(default_factory=list)
+    _number: int = 0
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def put(self, items: Iterable[Timed]) -> None:
+        """Take items over, to be sent when the street reaches their arrival."""
+        for item in items:
+            self._number += 1
+            body = msgspec.json.encode(item.event)
+            heapq.heappush(self._heap, (item.arrival_us, self._number, body))
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def ring(self) -> None:
+        """Tell the sender that time has passed."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send what is due, each time the street moved on, until cancelled."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self.flush(self.clock.now_us())
+
+    async def flush(self, until_us: int) -> None:
+        """Send everything that is due by a moment."""
+        while batch := self._due(until_us):
+            begun_s = time.monotonic()
+            answer = await self.service.send("/readings", batch)
+            took_s = time.monotonic() - begun_s
+            self.lag_s = took_s / max(self.clock.wall_seconds(1.0), 1e-9)
+            self._count(len(batch), answer)
+
+    def _due(self, until_us: int) -> list[bytes]:
+        batch: list[bytes] = []
+        while self._heap and self._heap[0][0] <= until_us and len(batch) < _MOST_ITEMS:
+            batch.append(heapq.heappop(self._heap)[2])
+        return batch
+
+    def _count(self, items: int, answer: Answer | None) -> None:
+        self.counts["posted"] += items
+        if answer is not None:
+            self.counts["accepted"] += answer.accepted
+            self.counts["rejected"] += answer.rejected
+            self.counts["refused"] += answer.refused
+            self.counts["retries"] += answer.retries
