@@ -72,13 +72,17 @@ def _week(source: Path, folder: Path) -> str:
     hashes = {run["state_hash"] for run in runs}
     assert len(hashes) == 1, hashes
     assert all(run["accounted"] for run in runs)
+    assert all(run["forecast"]["links_by_method"] == {"fade_to_profile": 207} for run in runs)
+    assert all(run["forecast"]["links_with_flow"] == 0 for run in runs)
     worst = max(_worst(source, first), _worst(source, third))
     assert worst <= 0.01, worst
     lines += [
         "",
         "One state hash in all runs. The measured picture at "
         + ", ".join(TIMES)
-        + f" differs from the file (mph × {MPH_KPH}) by at most {worst:.6f} km/h, on both engines.",
+        + f" differs from the file (mph × {MPH_KPH}) by at most {worst:.0e} km/h, on both engines. "
+        + "No flow or density is there, measured or forecast; the forecast of all 207 links is the "
+        + "last value fading to the profile, and marked so.",
         "",
     ]
     return "\n".join(lines)
@@ -154,8 +158,9 @@ def _lima(data: Path, folder: Path) -> str:
     lines = [
         "## The Lima network",
         "",
-        f"{LIMA}, version `{check['version'][:12]}…`, the same after export and import. Reported: "
-        + ", ".join(f"{name} {findings[name]}" for name in shown)
+        ", ".join(f"{count:,} {name}" for name, count in LIMA.items())
+        + f"; version `{check['version'][:12]}…`, the same after export and import. Reported: "
+        + ", ".join(f"{name} {findings[name]:,}" for name in shown)
         + ".",
         "",
         "| one hour of its demand | trips |",

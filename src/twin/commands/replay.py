@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from twin.commands.console import ERR, OUT, plain_errors, print_json, progress
 from twin.commands.maps import read_stations
 from twin.errors import Fault, InputError
 from twin.events import Topic
+from twin.forecast.result import Forecast, Method
 from twin.ingest.replay import Feed, FeedItem, Replay, ReplayOutcome
 from twin.keys import KeyRing, Purpose
 from twin.log import open_log
@@ -285,7 +287,19 @@ def _document(
         "seconds": round(seconds, 2),
         "records_per_s": round(outcome.fed_now / seconds) if seconds else 0,
         "measured": list(measured),
+        "forecast": _forecast(outcome.forecast),
         "data": job.shown,
+    }
+
+
+def _forecast(forecast: Forecast) -> dict[str, Any]:
+    """Say how the next hour was made, link by link, and whether it claims a flow anywhere."""
+    methods = Counter(Method(code).name.lower() for code in forecast.method)
+    return {
+        "id": forecast.id,
+        "made": iso_from_us(forecast.made_us),
+        "links_by_method": dict(sorted(methods.items())),
+        "links_with_flow": int(np.isfinite(forecast.flow_vps).any(axis=0).sum()),
     }
 
 
@@ -301,6 +315,8 @@ def _show(document: dict[str, Any]) -> None:
     verdict = "every record accounted for" if document["accounted"] else "NOT ACCOUNTED FOR"
     OUT.print(f"{verdict}; {document['seconds']} s, {document['records_per_s']:,} records/s")
     OUT.print(f"state {document['state_hash']}", highlight=False)
+    made = ", ".join(f"{n} {name}" for name, n in document["forecast"]["links_by_method"].items())
+    OUT.print(f"forecast of the next hour, links by method: {made}")
     for picture in document["measured"]:
         _show_measured(picture)
 

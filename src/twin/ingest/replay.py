@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 from twin.clock import ManualClock
 from twin.errors import Fault, InputError
 from twin.events import Topic
+from twin.forecast.first import make_forecast
+from twin.forecast.result import Forecast
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.recovery import incoming_places
 from twin.ingest.topics import Topics
@@ -72,6 +74,7 @@ class ReplayOutcome:
     rounds    how often the recording was fed, this time included
     sent      records of all rounds by the feeder's own count
     fed_now   records that this run appended; 0 where nothing was left to feed
+    forecast  the next hour as seen from the end of the recording
     """
 
     rounds: int
@@ -79,6 +82,7 @@ class ReplayOutcome:
     fed_now: int
     tallies: tuple[Tally, ...]
     state_hash: str
+    forecast: Forecast
 
     @property
     def accounted(self) -> bool:
@@ -151,6 +155,7 @@ class Replay:
             fed_now=fed_now,
             tallies=await accounting.totals(self._database),
             state_hash=self._live.state_hash(),
+            forecast=make_forecast(self._live.forecast_input(self._clock.now_us())),
         )
 
     async def _round(self, feed: Feed, places: Sequence[Place], *, again: bool) -> ReplayRun:
