@@ -15,6 +15,9 @@ from twin.commands.console import ERR, OUT, plain_errors, print_json
 from twin.errors import MapError
 from twin.network.gmns import read_gmns, write_gmns
 from twin.network.model import SingleMap
+from twin.network.osm import is_osm, read_osm
+from twin.network.osm.extract import Box
+from twin.network.osm.roads import CLASSES
 from twin.network.quality import QualityReport
 from twin.network.stations import Station, map_from_stations
 
@@ -26,22 +29,24 @@ OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; must no
 
 @maps.command("check")
 def check(
-    folder: Annotated[Path, typer.Argument(help="GMNS folder (0.94 to 0.96).")],
+    folder: Annotated[Path, typer.Argument(help="GMNS folder (0.94 to 0.96), or an .osm file.")],
     *,
     as_json: Json = False,
 ) -> None:
-    """Read a GMNS folder and say what is in it and what is doubtful.
+    """Read a GMNS folder or an OpenStreetMap file and say what is in it and what is doubtful.
 
     Exit code 0 when it can be imported, warnings or not; 2 when it cannot, with the reason.
     """
     with plain_errors():
-        network, quality = _read(folder)
+        network, quality = _read_osm(folder) if is_osm(folder) else _read(folder)
     _report(network, quality, as_json=as_json)
 
 
 @maps.command("import")
 def import_map(
-    source: Annotated[Path, typer.Argument(help="GMNS folder, or a list of stations.")],
+    source: Annotated[
+        Path, typer.Argument(help="GMNS folder, OpenStreetMap file, or list of stations.")
+    ],
     *,
     out: OutFolder,
     stations: Annotated[
@@ -52,6 +57,27 @@ def import_map(
             "one link a station is made along its road, marked as guessed.",
         ),
     ] = False,
+    osm: Annotated[
+        bool,
+        typer.Option(
+            "--osm",
+            help="The source is an OpenStreetMap extract, PBF or XML; "
+            "not needed where its name ends in .osm.pbf, .osm or .osm.xml.",
+        ),
+    ] = False,
+    bbox: Annotated[
+        str | None,
+        typer.Option("--bbox", metavar="W,S,E,N", help="OpenStreetMap: only what is in this box."),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            metavar="CLASS,…",
+            help="OpenStreetMap: only these values of highway, ramps included "
+            "(motorway,trunk,primary,secondary …).",
+        ),
+    ] = None,
     timezone: Annotated[
         str | None, typer.Option("--tz", help="IANA time zone of the city; UTC if nobody says.")
     ] = None,
@@ -59,7 +85,14 @@ def import_map(
 ) -> None:
     """Turn a source into a clean GMNS 0.96 folder that TWIN_MAP can name."""
     with plain_errors():
-        if stations:
+        is_extract = osm or (is_osm(source) and not stations)
+        _refuse_mixed(
+            stations=stations and osm, alone=not is_extract and bool(bbox or classes), source=source
+        )
+        if is_extract:
+            _refuse_full(out)
+            network, quality = _read_osm(source, timezone=timezone, bbox=bbox, classes=classes)
+        elif stations:
             found = read_stations(source)
             network, quality = map_from_stations(
                 found, name=source.stem, timezone=timezone or "UTC"
@@ -134,10 +167,49 @@ def _read(folder: Path, *, timezone: str | None = None) -> tuple[SingleMap, Qual
         return read_gmns(folder, timezone=timezone)
 
 
-def _write(network: SingleMap, out: Path) -> None:
-    if out.exists() and any(out.iterdir()):
+def _refuse_mixed(*, stations: bool, alone: bool, source: Path) -> None:
+    if stations:
+        message = "--stations and --osm name two kinds of source; give one"
+        raise MapError(message)
+    if alone:
+        message = f"--bbox and --classes are for OpenStreetMap files; is {source} one (--osm)?"
+        raise MapError(message)
+
+
+def _read_osm(
+    path: Path, *, timezone: str | None = None, bbox: str | None = None, classes: str | None = None
+) -> tuple[SingleMap, QualityReport]:
+    box = None if bbox is None else _box(bbox)
+    wanted = CLASSES if classes is None else [word.strip() for word in classes.split(",")]
+    with ERR.status(f"reading {path}") as status:
+        return read_osm(
+            path,
+            timezone=timezone,
+            box=box,
+            classes=wanted,
+            tell=lambda what, done: status.update(f"reading {path}: {done:,} {what}"),
+        )
+
+
+def _box(text: str) -> Box:
+    try:
+        west, south, east, north = (float(part) for part in text.split(","))
+    except ValueError as error:
+        message = (
+            f"--bbox {text}: must be four numbers W,S,E,N in degrees, as -3.72,40.40,-3.66,40.44"
+        )
+        raise MapError(message) from error
+    return west, south, east, north
+
+
+def _refuse_full(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         message = f"{out} exists and is not empty; name another folder"
         raise MapError(message)
+
+
+def _write(network: SingleMap, out: Path) -> None:
+    _refuse_full(out)
     write_gmns(network, out)
 
 
