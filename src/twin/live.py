@@ -102,6 +102,7 @@ class Live:
         """Take in what arrived and return the versions of decisions that follow at once."""
         now_us = batch.now_us
         self._perception.observe(batch.readings)
+        self._signals.observe_readings(batch.readings)
         self._incidents.observe(batch.incidents)
         self._observe_statuses(batch.statuses)
         self.learn(batch.authorisations)

@@ -179,9 +179,15 @@ def test_a_controller_gone_mad_breaks_nothing_on_a_sound_junction(
     chance = random.Random(seed)
 
     def mad(
-        layout: JunctionLayout, shown: Shown, pressure: Floats, *, now_us: int, lease_s: float
+        layout: JunctionLayout,
+        shown: Shown,
+        pressure: Floats,
+        *,
+        now_us: int,
+        lease_s: float,
+        preferred: int | None,
     ) -> Choice:
-        del shown, pressure, lease_s
+        del shown, pressure, lease_s, preferred
         stage = chance.randrange(len(layout.junction.stages))
         until_us = now_us + us_from_seconds(chance.uniform(2.0, 40.0))
         return Choice(stage, until_us, SignalReason.MORE_PRESSURE)

@@ -36,9 +36,17 @@ class Choice:
 
 
 def choose_stage(
-    layout: JunctionLayout, shown: Shown, pressure: Floats, *, now_us: int, lease_s: float
+    layout: JunctionLayout,
+    shown: Shown,
+    pressure: Floats,
+    *,
+    now_us: int,
+    lease_s: float,
+    preferred: int | None = None,
 ) -> Choice:
     """Choose by red times that run out, else by pressure; keep what is shown when in doubt.
+
+    A `preferred` stage (by counts of loops) is taken instead of what the pressures would say.
 
     A stage is kept for its minimum green, and against pressure also for the time that the change
     would cost; the pressure of another stage counts only for the part of the coming `HOLD_S` in
@@ -55,10 +63,10 @@ def choose_stage(
         return stay
     target, reason = _urgent_stage(layout, shown, pressure, now_us), SignalReason.RED_TOO_LONG
     if target is None:
-        target, reason = (
-            _better_stage(layout, shown, pressure, present_s),
-            SignalReason.MORE_PRESSURE,
-        )
+        better = preferred
+        if better is None:
+            better = _better_stage(layout, shown, pressure, present_s)
+        target, reason = better, SignalReason.MORE_PRESSURE
     if target is None or target == shown.stage:
         return stay
     lease_us = _lease_until_us(layout, shown, target, now_us=now_us, lease_s=lease_s)

@@ -16,15 +16,16 @@ import numpy as np
 from msgspec.structs import replace
 
 from twin.clock import datetime_from_us, iso_from_us, us_from_datetime, us_from_seconds
+from twin.columns import ReadingBatch
 from twin.control.decision import DecisionBook, step
 from twin.control.signals.ask import Asking, Proposer, fact
 from twin.control.signals.choose import MIN_LEASE_S, Choice, Shown, choose_stage
-from twin.control.signals.layout import downstream_factor, layout_junction, turning_shares
-from twin.control.signals.pressure import stage_pressures, vehicle_counts
+from twin.control.signals.layout import layout_junction, turning_shares
 from twin.control.signals.reasons import SignalReason
 from twin.control.signals.safety import Limits, Released, SafetyGate
 from twin.control.signals.validate import JunctionFinding, validate_junctions
 from twin.control.signals.watch import Watch
+from twin.control.signals.weigh import Weigher, Weight
 from twin.errors import UnsafePlan
 from twin.events import (
     ControlMode,
@@ -59,6 +60,15 @@ class _Tick:
     offsets: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """What is asked for, and from what it follows."""
+
+    choice: Choice
+    shown: Shown
+    weight: Weight
+
+
 class SignalControl:
     """Decides stages for the junctions of one map. It keeps the newest statuses and no more."""
 
@@ -80,9 +90,12 @@ class SignalControl:
             for junction in network.junctions
             if junction.id not in unfit
         }
-        self._factor = downstream_factor(network, shares)
-        self._length_m = np.array([link.length_m for link in network.links], np.float64)
+        self._weigher = Weigher(network, (watch.layout for watch in self._watches.values()))
         self._proposer = Proposer(network)
+
+    def observe_readings(self, batch: ReadingBatch) -> None:
+        """Take in what the detectors counted."""
+        self._weigher.observe(batch)
 
     def observe_status(self, status: SignalStatus) -> None:
         """Take in what a controller shows; unknown junctions and older statuses are ignored."""
@@ -133,20 +146,30 @@ class SignalControl:
         newest = tick.book.newest(DecisionKind.SIGNAL_STAGE, name)
         if _waiting(newest, status, tick.now_us):
             return []
-        choice = self._choice(watch, shown, status, tick)
+        weight = self._weigher.weigh(
+            watch.layout, tick.links, shown=shown, status=status, now_us=tick.now_us
+        )
+        choice = self._choice(watch, shown, status, weight, tick.now_us)
         if not self._worth_asking(choice, shown, newest, tick.now_us):
             return []
-        return self._request(watch, choice, shown, tick, grant=grant, newest=newest)
+        return self._request(
+            watch, _Reason(choice, shown, weight), tick, grant=grant, newest=newest
+        )
 
-    def _choice(self, watch: Watch, shown: Shown, status: SignalStatus, tick: _Tick) -> Choice:
-        count = vehicle_counts(tick.links.density_vpm, self._length_m)
-        pressure = stage_pressures(watch.layout, count, self._factor)
+    def _choice(
+        self, watch: Watch, shown: Shown, status: SignalStatus, weight: Weight, now_us: int
+    ) -> Choice:
+        values, preferred = weight.values, weight.preferred
         if status.changing:  # what runs is only held, never turned round
-            held = np.zeros(len(pressure))
-            shown = Shown(shown.stage, tick.now_us, shown.red_since_us)
-            pressure = held
+            values, preferred = np.zeros(len(values)), None
+            shown = Shown(shown.stage, now_us, shown.red_since_us)
         return choose_stage(
-            watch.layout, shown, pressure, now_us=tick.now_us, lease_s=self._lease_s
+            watch.layout,
+            shown,
+            values,
+            now_us=now_us,
+            lease_s=self._lease_s,
+            preferred=preferred,
         )
 
     def _worth_asking(
@@ -164,14 +187,13 @@ class SignalControl:
     def _request(
         self,
         watch: Watch,
-        choice: Choice,
-        shown: Shown,
+        why: _Reason,
         tick: _Tick,
         *,
         grant: DecisionEvent | None,
         newest: DecisionEvent | None,
     ) -> list[DecisionEvent | Released]:
-        decided = self._decided(watch, choice, shown, tick, grant=grant, newest=newest)
+        decided = self._decided(watch, why, tick, grant=grant, newest=newest)
         try:
             released = self._gate.release(decided, links=tick.links, now_us=tick.now_us)
         except UnsafePlan as problem:
@@ -186,17 +208,16 @@ class SignalControl:
     def _decided(
         self,
         watch: Watch,
-        choice: Choice,
-        shown: Shown,
+        why: _Reason,
         tick: _Tick,
         *,
         grant: DecisionEvent | None,
         newest: DecisionEvent | None,
     ) -> DecisionEvent:
         layout = watch.layout
-        count = vehicle_counts(tick.links.density_vpm, self._length_m)
-        pressure = stage_pressures(layout, count, self._factor)
+        choice, shown, weight = why.choice, why.shown, why.weight
         age_s = float(np.max(tick.links.age_s[layout.approaches]))
+        values = weight.values
         stage = str(layout.junction.stages[choice.stage].id)
         name = layout.junction.id
         return DecisionEvent(
@@ -210,9 +231,9 @@ class SignalControl:
             facts=(
                 fact("stage shown", str(layout.junction.stages[shown.stage].id)),
                 fact("shown for", (tick.now_us - shown.since_us) / SECOND_US, "s"),
-                fact("pressure wanted", float(pressure[choice.stage]), "veh²/s", age_s),
-                fact("pressure shown", float(pressure[shown.stage]), "veh²/s", age_s),
-                fact("vehicles", float(count[layout.approaches].sum()), "veh", age_s),
+                fact(f"{weight.name} wanted", float(values[choice.stage]), weight.unit, age_s),
+                fact(f"{weight.name} shown", float(values[shown.stage]), weight.unit, age_s),
+                fact("vehicles", weight.vehicles, "veh", age_s),
             ),
             command={"stage": stage, "plan_from": iso_from_us(choice.lease_until_us)},
             lease_until=datetime_from_us(choice.lease_until_us),

@@ -234,7 +234,7 @@ def _elements(path: Path) -> Iterator[Xml.Element]:
 def _opened(path: Path) -> IO[bytes]:
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
-    opened = gzip.open(path) if packed else path.open("rb")
+    opened = gzip.open(path) if packed else path.open("rb")  # noqa: SIM115 - the caller closes it
     return cast("IO[bytes]", opened)
 
 

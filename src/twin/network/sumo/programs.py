@@ -94,6 +94,7 @@ def signal_design(net: NetFile, program: NetProgram) -> SignalDesign | None:
         stages=stages,
         intergreen_s=tuple((GroupId(a), GroupId(b), s) for (a, b), s in gaps.items()),
         plans=(plan,),
+        extra=_extra(groups),
     )
     return SignalDesign(junction, groups, links, notes)
 
@@ -121,7 +122,14 @@ def with_movements(design: SignalDesign, of_link: Mapping[int, MovementId]) -> J
         stages=whole.stages,
         intergreen_s=whole.intergreen_s,
         plans=whole.plans,
+        extra=whole.extra,
     )
+
+
+def _extra(groups: Mapping[str, GroupLinks]) -> tuple[tuple[str, str], ...]:
+    """Name the groups whose vehicles have to give way, for whoever reckons with their flow."""
+    yielding = " ".join(name for name, one in groups.items() if not one.protected)
+    return (("yielding", yielding),) if yielding else ()
 
 
 def _levels(state: str) -> Levels:

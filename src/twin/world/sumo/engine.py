@@ -6,10 +6,12 @@ Everything here blocks; the caller runs it in a thread of its own.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -141,9 +143,10 @@ class Engine:
             env={**os.environ, "SUMO_HOME": str(sumo_home())},
         )
         try:
-            self._sumo = traci.connect(
-                port, numRetries=PORT_TRIES, proc=self._process, waitBetweenRetries=0.2
-            )
+            with redirect_stdout(io.StringIO()):  # the client prints every try
+                self._sumo = traci.connect(
+                    port, numRetries=PORT_TRIES, proc=self._process, waitBetweenRetries=0.2
+                )
         except (self._fault, traci.exceptions.TraCIException, OSError) as error:
             raise SimulationError(self._why(error)) from error
         self._subscribe()

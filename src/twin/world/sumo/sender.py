@@ -17,6 +17,7 @@ from twin.world.faults import Timed
 from twin.world.service import Answer, Service
 
 _MOST_ITEMS: Final = 1000
+_FOR_EVER_US: Final = 1 << 62
 
 
 @dataclass
@@ -32,6 +33,7 @@ class Sender:
     lag_s: float = 0.0
     _heap: list[tuple[int, int, bytes]] = field(default_factory=list)
     _number: int = 0
+    _ended: bool = False
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, items: Iterable[Timed]) -> None:
@@ -44,16 +46,22 @@ class Sender:
     def __len__(self) -> int:
         return len(self._heap)
 
+    def end(self) -> None:
+        """Tell the sender that nothing more will come."""
+        self._ended = True
+        self._news.set()
+
     def ring(self) -> None:
         """Tell the sender that time has passed."""
         self._news.set()
 
     async def run(self) -> None:
-        """Send what is due, each time the street moved on, until cancelled."""
-        while True:
+        """Send what is due, each time the street moved on; after `end` the rest, and return."""
+        while not self._ended:
             await self._news.wait()
             self._news.clear()
             await self.flush(self.clock.now_us())
+        await self.flush(_FOR_EVER_US)
 
     async def flush(self, until_us: int) -> None:
         """Send everything that is due by a moment."""

@@ -96,6 +96,7 @@ class Street:
             for name, cabinet in self.controllers.cabinets.items()
         }
         self._moved = asyncio.Event()
+        self._ended = False
         paced = clock if isinstance(clock, PacedClock) else None
         self.pace = Pace(paced, wanted=plan.rate) if paced else None
         self._paced = paced
@@ -112,14 +113,14 @@ class Street:
         """
         engine = await asyncio.to_thread(Engine, self.scene, self.plan.out, seed=self.plan.seed)
         tasks = [
-            asyncio.create_task(job) for job in (self.sender.run(), self._listen(), self._tell())
+            asyncio.create_task(job) for job in (self.sender.run(), self._tell(), self._listen())
         ]
         try:
             await self._drive(engine, tasks, on_second)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await self.sender.flush(1 << 62)
+            self._ended = True
+            self._moved.set()
+            self.sender.end()
+            await asyncio.gather(tasks[0], tasks[1])
         finally:
             for task in tasks:
                 task.cancel()
@@ -197,7 +198,7 @@ class Street:
 
     async def _tell(self) -> None:
         """Report what the controllers show, each time the street moved on."""
-        while True:
+        while not self._ended:
             await self._moved.wait()
             self._moved.clear()
             await self.controllers.beat()
