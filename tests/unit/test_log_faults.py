@@ -57,7 +57,7 @@ async def test_no_broker_is_named_with_its_port() -> None:
 async def test_a_log_that_was_not_started_says_so() -> None:
     """The order of calls is part of the message."""
     log = KafkaLog("127.0.0.1:1")
-    with pytest.raises(BackendError, match="not connected; start comes first"):
+    with pytest.raises(BackendError, match="not connected yet"):
         await log.partitions("readings")
     await log.close()
 

@@ -62,7 +62,7 @@ async def _log(served: Served) -> str | None:
         async with asyncio.timeout(PROBE_S):
             await served.log.end_offsets([served.topics.place(Topic.ACT)])
     except TimeoutError:
-        return f"the log does not answer within {PROBE_S:g} s"
+        return f"the log is away: {served.log.where}: no answer within {PROBE_S:g} s"
     except TwinError as error:
         return f"the log is away: {error}"
     return None
@@ -73,7 +73,7 @@ async def _database(served: Served) -> str | None:
         async with asyncio.timeout(PROBE_S), served.database.read() as connection:
             await connection.exec_driver_sql("SELECT 1")
     except TimeoutError:
-        return f"the database does not answer within {PROBE_S:g} s"
+        return f"the database is away: {served.database.where}: no answer within {PROBE_S:g} s"
     except TwinError as error:
         return f"the database is away: {error}"
     return None

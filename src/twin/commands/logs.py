@@ -32,8 +32,10 @@ def start_logging(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Line())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("aiokafka", "httpx", "uvicorn.error", "alembic", "aiosqlite"):
+    for noisy in ("httpx", "uvicorn.error", "alembic", "aiosqlite"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # it writes a hundred lines a second while a broker is away; we write one that names the broker
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _value(value: object) -> str:

@@ -25,6 +25,7 @@ from twin.ingest.check import Checker
 from twin.ingest.forecasting import ForecastCycle
 from twin.ingest.health import Vitals, WorkerHealth
 from twin.ingest.judging import Judge, newest_arrival_us
+from twin.ingest.lag import LagProbe
 from twin.ingest.order import NEVER_US
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
@@ -46,8 +47,9 @@ _LOG: Final = logging.getLogger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
 _FETCH_S: Final = 0.5
 """Longest wait for records, wall time: a stop is noticed within it."""
-_LAG_EVERY_S: Final = 2.0
-_STOP_S: Final = 10.0
+_STOP_S: Final = 5.0
+_STOP_AWAY_S: Final = 1.0
+"""A stop waits so long for a batch that is under way while a server is known to be away."""
 _MINUTE_US: Final = 60 * SECOND_US
 
 
@@ -98,13 +100,13 @@ class Worker:
         self._patience = Patience("worker", policy.first_pause_s)
         self._fetching = Patience("fetch", policy.first_pause_s, stopping=self._patience.stopping)
         self._vitals = Vitals()
+        self._lag = LagProbe(log, self._vitals)
         self._reader: LogReader | None = None
         self._positions: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
         self._snapshot_due_us = NEVER_US
         self._minute_us = NEVER_US
         self._tick_due_us = NEVER_US
-        self._lag_asked_s = -_LAG_EVERY_S
 
     @property
     def positions(self) -> Mapping[Place, int]:
@@ -124,10 +126,11 @@ class Worker:
             for task in done:
                 task.result()
         finally:
+            limit_s = _STOP_S if self.health().problem is None else _STOP_AWAY_S
             self._patience.stopping.set()
             self.relay.stop()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
+                async with asyncio.timeout(limit_s):
                     await asyncio.gather(work, relay, return_exceptions=True)
             for task in (work, relay):
                 task.cancel()
@@ -179,6 +182,7 @@ class Worker:
     async def close(self) -> None:
         """Release what the worker opened; the log and the database stay open."""
         self._vitals.state = "stopped"
+        await self._lag.close()
         if self._forecasts is not None:
             await self._forecasts.close()
         if self._reader is not None:
@@ -217,13 +221,15 @@ class Worker:
     async def _fetch(self, timeout_s: float) -> list[Records]:
         """Fetch once; while the log is away, rest at most until the next tick and give nothing."""
         assert self._reader is not None
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + timeout_s
         try:
             fetched = await self._reader.fetch(
                 max_records=self._policy.max_records, timeout_s=timeout_s
             )
         except BackendError as error:
             self._fetching.failed(error)
-            await self._fetching.rest(at_most_s=timeout_s)
+            await self._fetching.rest(at_most_s=max(end_s - loop.time(), 0.001))
             return []
         self._fetching.went_well()
         return fetched
@@ -297,7 +303,7 @@ class Worker:
             self._on_decisions(decided)
         if self._forecasts is not None:
             self._forecasts.start(now_us)
-        await self._ask_lag()
+        self._lag.ask(self._positions)
 
     async def _store(self, commit: Commit, now_us: int) -> None:
         await self._patience.until_done(lambda: write_commit(self._database, commit))
@@ -345,13 +351,3 @@ class Worker:
                     "lost_retention",
                     extra={"place": str(records.place), "records": records.skipped},
                 )
-
-    async def _ask_lag(self) -> None:
-        """Ask the log how much waits, every other second of wall time."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s < self._lag_asked_s + _LAG_EVERY_S:
-            return
-        self._lag_asked_s = now_s
-        with suppress(BackendError):  # the next fetch will say it
-            ends = await self._log.end_offsets(list(self._positions))
-            self._vitals.lag = {place: end - self._positions[place] for place, end in ends.items()}

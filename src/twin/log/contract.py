@@ -77,6 +77,11 @@ class LogReader(Protocol):
 class Log(Protocol):
     """One event log."""
 
+    @property
+    def where(self) -> str:
+        """The broker with its port, or the file."""
+        ...
+
     async def start(self) -> None:
         """Connect. Raises BackendError when the log cannot be reached."""
         ...

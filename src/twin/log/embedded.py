@@ -86,6 +86,11 @@ class EmbeddedLog:
         self._grown = asyncio.Event()
         self._closed = False
 
+    @property
+    def where(self) -> str:
+        """The file."""
+        return f"SQLite file {self.path}"
+
     async def start(self) -> None:
         """Open the file and make the log's tables. Raises BackendError naming the file."""
         async with writer_lock(self.path):

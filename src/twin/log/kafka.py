@@ -41,6 +41,11 @@ class KafkaLog:
         self._offsets: AIOKafkaConsumer | None = None
         self._offsets_lock = asyncio.Lock()
 
+    @property
+    def where(self) -> str:
+        """The brokers where a client begins."""
+        return f"Kafka {self.bootstrap}"
+
     async def start(self) -> None:
         """Connect. Raises BackendError when no broker answers."""
         if self._admin is not None:
@@ -134,7 +139,7 @@ class KafkaLog:
 
     def _connected(self) -> AIOKafkaAdminClient:
         if self._admin is None:
-            raise BackendError(f"Kafka {self.bootstrap}: not connected; start comes first")
+            raise BackendError(f"Kafka {self.bootstrap}: not connected yet")
         return self._admin
 
     async def _topics(self) -> dict[str, Any]:

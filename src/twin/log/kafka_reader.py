@@ -64,14 +64,18 @@ class KafkaReader:
         self._consumer = consumer
         self._places = {partition: place for partition, (place, _) in positions.items()}
         self._heard_s = asyncio.get_running_loop().time()
-        self._check: asyncio.Task[object] | None = None
+        self._check: asyncio.Task[None] | None = None
+        self._away: str | None = None
         consumer.assign(list(positions))
         for partition, (_, offset) in positions.items():
             consumer.seek(partition, offset)
 
     async def fetch(self, *, max_records: int, timeout_s: float) -> list[Records]:
-        """Return what is there, waiting up to `timeout_s` for the first record."""
-        self._raise_if_away()
+        """Return what is there, waiting up to `timeout_s` for the first record.
+
+        Once a question to a silent broker went unanswered, raises BackendError until one is.
+        """
+        await self._raise_if_away(timeout_s)
         with mapped(self._bootstrap, "reading"):
             try:
                 found = await self._consumer.getmany(
@@ -124,21 +128,35 @@ class KafkaReader:
     def _ask_if_quiet(self) -> None:
         """Ask beside the reading, because the client itself waits for a lost broker in silence."""
         now_s = asyncio.get_running_loop().time()
-        if self._check is None and now_s - self._heard_s > _QUIET_S:
+        if now_s - self._heard_s > _QUIET_S:
+            self._begin_check()
+
+    def _begin_check(self) -> asyncio.Task[None]:
+        if self._check is None:
             self._check = asyncio.create_task(self._ask(), name="kafka reader check")
+        return self._check
 
     async def _ask(self) -> None:
         with mapped(self._bootstrap, "reading"):
             async with asyncio.timeout(_CHECK_S):
                 await self._consumer.end_offsets(list(self._places)[:1])
 
-    def _raise_if_away(self) -> None:
+    async def _raise_if_away(self, timeout_s: float) -> None:
+        """Hear the answer, waiting for it once one was missed; raise while there is none."""
+        if self._away is not None:
+            await asyncio.wait([self._begin_check()], timeout=timeout_s)
         check = self._check
-        if check is None or not check.done():
-            return
-        self._check = None
-        check.result()
-        self._heard_s = asyncio.get_running_loop().time()
+        if check is not None and check.done():
+            self._check = None
+            try:
+                check.result()
+            except BackendError as error:
+                self._away = str(error)
+            else:
+                self._away = None
+                self._heard_s = asyncio.get_running_loop().time()
+        if self._away is not None:
+            raise BackendError(self._away)
 
 
 def _records(place: Place, found: Sequence[Any]) -> Records:

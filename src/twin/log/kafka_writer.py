@@ -26,7 +26,7 @@ _BATCH_BYTES: Final = 512 * 1024  # before compression; one larger record makes 
 _REQUEST_BYTES: Final = 1_000_000
 _START_S: Final = 10.0
 _ACKNOWLEDGED_S: Final = 15.0
-_STOP_S: Final = 5.0
+_STOP_S: Final = 2.0
 
 
 class KafkaWriter:
