@@ -8,11 +8,13 @@ more requests, finish the batch, let the relay publish, close.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
-import signal
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 import uvicorn
@@ -21,8 +23,9 @@ from twin.api import create_api
 from twin.api.board import Board
 from twin.api.served import Mode, Served
 from twin.clock import Clock, WallClock, us_from_seconds
-from twin.control.access.rules import load_rules
-from twin.errors import BackendError, Fault, SettingsError, TwinError
+from twin.control.access.rules import in_file, load_rules
+from twin.errors import BackendError, Fault, InputError, SettingsError, TwinError
+from twin.ingest.health import WorkerHealth
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.worker import Worker
@@ -30,13 +33,16 @@ from twin.keys import KeyRing
 from twin.live import Live
 from twin.log import open_log
 from twin.network.gmns import read_gmns
+from twin.network.model import SingleMap
 from twin.settings import Settings
 from twin.store import maps
 from twin.store.database import Database
+from twin.supervisor import end, first_death, settle, signals
 
 _LOG: Final = logging.getLogger(__name__)
 _HTTP_STOP_S: Final = 3
 _WORKER_STOP_S: Final = 20.0
+_COMPANION: Final = "companion"
 
 Companion = Callable[["Service"], Awaitable[None]]
 
@@ -79,7 +85,7 @@ class Service:
             clock=self.clock,
             keys=keys,
             board=self.board,
-            worker_health=self.worker.health,
+            worker_health=self._health,
             timezone=settings.timezone,
             mode=mode,
             note=note,
@@ -92,14 +98,26 @@ class Service:
 
     def _live(self) -> Live:
         settings = self.settings
-        junctions = (junction.id for junction in self.network.junctions)
-        return Live(
-            self.network,
-            rules=load_rules(settings.access_rules) if settings.access_rules else None,
-            automatic=frozenset(name for name in junctions if settings.automatic(name)),
-            lease_s=settings.lease_s,
-            timezone=settings.timezone,
-        )
+        path = settings.access_rules
+        rules = load_rules(path) if path is not None else None
+        automatic = _automatic(settings, self.network)
+        try:
+            return Live(
+                self.network,
+                rules=rules,
+                automatic=automatic,
+                lease_s=settings.lease_s,
+                timezone=settings.timezone,
+            )
+        except InputError as error:  # the rules name a gate that the map does not have
+            if path is None:
+                raise
+            raise in_file(path, error) from error
+
+    def _health(self) -> WorkerHealth:
+        """Say how the worker is, or what it waits for before it can start."""
+        health = self.worker.health()
+        return replace(health, problem=health.problem or self._start.problem)
 
     async def run(self, companions: Sequence[Companion] = ()) -> int:
         """Serve until a signal or `stop`; return the exit code, 1 when a task died.
@@ -109,28 +127,41 @@ class Service:
 
         companions   tasks of other parties that begin once the service is ready (the demo's city)
         """
-        listener = _listen(self.settings.host, self.settings.port)
-        host, port = listener.getsockname()[:2]
-        self.url = f"http://{host}:{port}"
+        listener = await self._open()
         server = _Server(self._http_config())
         http = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         heart = asyncio.create_task(self._beat(), name="worker")
         others = [
-            asyncio.create_task(self._when_ready(companion), name="companion")
+            asyncio.create_task(self._when_ready(companion), name=_COMPANION)
             for companion in companions
         ]
         told = asyncio.create_task(self.stopping.wait(), name="stop")
-        with _signals(self.stopping.set):
-            death = await _first_death(told, [http, heart, *others])
+        with signals(self.stopping.set):
+            death = await first_death(told, [http, heart, *others], may_end=_COMPANION)
             told.cancel()
-            await _end(others)
+            await end(others)
+            self.board.close()
             server.should_exit = True
-            await _settle([http], _HTTP_STOP_S + 2)
+            await settle([http], _HTTP_STOP_S + 2)
             await self._stop_worker(heart)
         await self.close()
         if isinstance(death, TwinError):
             raise death
         return 1 if death else 0
+
+    async def _open(self) -> socket.socket:
+        """Take the port, and open what lies in files, before anybody is answered."""
+        listener = _listen(self.settings.host, self.settings.port)
+        try:
+            await self._open_files()
+        except BaseException:
+            listener.close()
+            await self.close()
+            raise
+        host, port = listener.getsockname()[:2]
+        self.url = f"http://{host}:{port}"
+        _LOG.info("listening", extra={"url": self.url})
+        return listener
 
     def stop(self) -> None:
         """Ask `run` to end in good order."""
@@ -146,6 +177,13 @@ class Service:
         """Reach database and log, with their tables and topics; wait while they are away."""
         await self._start.until_done(self._open_store)
         await self._start.until_done(self._open_log)
+
+    async def _open_files(self) -> None:
+        """Raise BackendError naming a file that cannot be used: nobody will bring it up later."""
+        if self.database.path is not None:
+            await self._open_store()
+        if self.settings.log == "embedded":
+            await self._open_log()
 
     async def _open_store(self) -> None:
         await self.database.prepare()
@@ -164,8 +202,8 @@ class Service:
         self._start.stopping.set()
         self.worker.stop()
         if self.ready.is_set():
-            await _settle([heart], _WORKER_STOP_S)
-        await _end([heart])
+            await settle([heart], _WORKER_STOP_S)
+        await end([heart])
 
     async def close(self) -> None:
         """Let go of log and database."""
@@ -192,56 +230,29 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _first_death(
-    told: asyncio.Task[bool], tasks: list[asyncio.Task[None]]
-) -> BaseException | None:
-    """Wait until we are told to stop or a task ends before that; log which, return why."""
-    running: set[asyncio.Task[None]] = set(tasks)
-    while True:
-        done, _ = await asyncio.wait({told, *running}, return_when=asyncio.FIRST_COMPLETED)
-        for task in running & done:
-            running.discard(task)
-            death = task.exception()
-            if death is None and task.get_name() == "companion":
-                continue  # the city's party is over; the service goes on
-            _LOG.error("task_died", extra={"task": task.get_name()}, exc_info=death)
-            return death or RuntimeError(f"{task.get_name()} ended by itself")
-        if told in done:
-            return None
-
-
-async def _settle(tasks: Sequence[asyncio.Task[None]], timeout_s: float) -> None:
-    """Wait for tasks to end by themselves; their exceptions were told already."""
-    await asyncio.wait(tasks, timeout=timeout_s)
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for them."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        rule = f"cannot listen on {host}: {error.strerror}; choose another port, 0 takes a free one"
-        raise SettingsError(Fault("TWIN_PORT", str(port), rule)) from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        rule = f"cannot listen on {host}: {reason}; choose another port, 0 takes a free one"
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise SettingsError(Fault("TWIN_PORT", str(port), rule)) from error
+        rule = (
+            f"cannot listen here: {reason}; 127.0.0.1 is this machine alone, 0.0.0.0 all networks"
+        )
+        raise SettingsError(Fault("TWIN_HOST", host, rule)) from error
+
+
+def _automatic(settings: Settings, network: SingleMap) -> frozenset[str]:
+    """Return the junctions that are controlled without a person. Raises SettingsError."""
+    known = [junction.id for junction in network.junctions]
+    asked = {name.strip() for name in settings.automatic_junctions.split(",")} - {"", "*"}
+    if unknown := sorted(asked.difference(known)):
+        rule = f"is no junction of map {network.name}; it has {', '.join(known) or 'none'}"
+        raise SettingsError(Fault("TWIN_AUTOMATIC_JUNCTIONS", unknown[0], rule, "unknown"))
+    return frozenset(name for name in known if settings.automatic(name))
 
 
 def _policy(settings: Settings) -> WorkerPolicy:

@@ -80,7 +80,13 @@ class KeyRing:
         except FileNotFoundError as error:
             rule = "the key file does not exist; `twin keys new PATH` makes one"
             raise InputError(Fault("TWIN_KEYS", str(path), rule, "missing")) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except OSError as error:
+            rule = f"cannot be read ({error.strerror})"
+            raise InputError(Fault("TWIN_KEYS", str(path), rule)) from error
+        except KeyError as error:
+            rule = f"not a key file: it has no {error.args[0]}"
+            raise InputError(Fault("TWIN_KEYS", str(path), rule)) from error
+        except (TypeError, ValueError) as error:
             rule = f"not a key file ({type(error).__name__}: {error})"
             raise InputError(Fault("TWIN_KEYS", str(path), rule)) from error
         for purpose, key in keys.items():

@@ -11,7 +11,7 @@ from twin.app import Service
 from twin.commands.console import ERR, plain_errors
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
-from twin.settings import Settings, read_settings
+from twin.settings import read_settings
 
 
 def serve() -> None:
@@ -23,14 +23,13 @@ def serve() -> None:
     with plain_errors():
         settings = read_settings(os.environ)
         start_logging(settings.log_level)
+        service = Service(settings)  # what is wrong with the files is said before the long wait
         warm_kernels()
-        code = asyncio.run(_serve(settings))
+        code = asyncio.run(_serve(service))
     raise typer.Exit(code)
 
 
-async def _serve(settings: Settings) -> int:
-    service = Service(settings)
-
+async def _serve(service: Service) -> int:
     async def tell(started: Service) -> None:
         ERR.print(f"twin serves {started.network.name or 'the map'} at {started.url}")
 

@@ -41,11 +41,14 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises BackendError naming the file and what is wrong with it.
     """
+    connection: sqlite3.Connection | None = None
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         for pragma in PRAGMAS:
             connection.execute(pragma)
     except (sqlite3.Error, OSError) as error:
+        if connection is not None:
+            connection.close()
         refuse(path, error)
     return connection
 

@@ -178,10 +178,12 @@ class Recording:
 
     def check(self, network: SingleMap) -> None:
         """Make sure that the map knows every device and link; InputError names the first ones."""
+        gates = (row.gate for row in self.passage_rows)
+        links = (row.link for row in self.incident_rows)
         unknown = [
             *_missing("sensor", self.table.sensors, network.sensor_rows),
-            *_missing("gate", (row.gate for row in self.passage_rows), network.gate_rows),
-            *_missing("link", (row.link for row in self.incident_rows), network.link_rows),
+            *_missing("passages.csv: gate", gates, network.gate_rows),
+            *_missing("incidents.json: link", links, network.link_rows),
         ]
         if unknown:
             raise InputError(*unknown[:10])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -51,7 +51,7 @@ class AccessRules:
 
 
 def load_rules(path: Path) -> AccessRules:
-    """Read a rules file. Raises InputError naming the file, or every field that is wrong."""
+    """Read a rules file. Raises InputError naming the file and every field that is wrong."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -59,7 +59,16 @@ def load_rules(path: Path) -> AccessRules:
         raise InputError(Fault("access_rules", str(path), rule, "missing")) from error
     except ValueError as error:
         raise InputError(Fault("access_rules", str(path), f"is not JSON: {error}")) from error
-    return read_rules(document)
+    try:
+        return read_rules(document)
+    except InputError as error:
+        raise in_file(path, error) from error
+
+
+def in_file(path: Path, error: InputError) -> InputError:
+    """Put the name of the rules' file before every field that is wrong."""
+    faults = error.faults
+    return InputError(*(replace(fault, field=f"{path}: {fault.field}") for fault in faults))
 
 
 def read_rules(document: Any) -> AccessRules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from twin.errors import MapError
 from twin.network.build import build_map
@@ -45,21 +45,25 @@ def read_gmns(folder: Path, *, timezone: str | None = None) -> tuple[SingleMap, 
     )
     used = {dict(link.extra).get("geometry_id", "") for link in link_list}
     unused = unused_geometries(source, used)
-    network = build_map(
-        name=_name(source),
-        timezone=_timezone(source, own, timezone),
-        nodes=node_list,
-        links=link_list,
-        lanes=lanes.read_lanes(source, by_id),
-        movements=movement_list,
-        junctions=_junctions(source, movement_list),
-        sensors=roadside.read_sensors(source),
-        gates=roadside.read_gates(source),
-        zones=nodes.read_zones(source, node_list),
-        features=roadside.read_features(source),
-        tables=[*tables, *([unused] if unused else [])],
-        meta=_meta(source, own),
-    )
+    parts: dict[str, Any] = {
+        "name": _name(source),
+        "timezone": _timezone(source, own, timezone),
+        "nodes": node_list,
+        "links": link_list,
+        "lanes": lanes.read_lanes(source, by_id),
+        "movements": movement_list,
+        "junctions": _junctions(source, movement_list),
+        "sensors": roadside.read_sensors(source),
+        "gates": roadside.read_gates(source),
+        "zones": nodes.read_zones(source, node_list),
+        "features": roadside.read_features(source),
+        "tables": [*tables, *([unused] if unused else [])],
+        "meta": _meta(source, own),
+    }
+    try:
+        network = build_map(**parts)
+    except MapError as error:
+        raise MapError(f"{folder}: {error}") from error
     return network, source.findings.report(network)
 
 
