@@ -37,7 +37,8 @@ def features_of(extract: Extract, box: Box | None, findings: Findings) -> list[F
         for kind, layer, is_area in _roles(way):
             shape = _shape(extract, way, is_area=is_area)
             if shape is None or shape.is_empty:
-                broken.append(way.id)
+                if box is None or extract.inside[extract.rows_of(way)].any():
+                    broken.append(way.id)
                 continue
             if is_area and _area_m2(shape) < _SMALL_M2:
                 small.append(way.id)

@@ -33,6 +33,7 @@ _FOREIGN: Final = (
     ArithmeticError,
     osmium.InvalidLocationError,
 )
+_ANY_WAY: Final = b'<osm version="0.6"><way id="1"><nd ref="1"/></way></osm>'
 _RAILS: Final = frozenset(["rail", "narrow_gauge", "subway", "light_rail", "tram", "monorail"])
 _PREFIXES: Final = ("lanes", "maxspeed", "oneway", "bus", "psv", "access", "motor", "vehicle")
 _KEPT: Final = frozenset(
@@ -138,16 +139,20 @@ def read_extract(path: Path, *, box: Box | None, classes: frozenset[str], tell: 
     except _FOREIGN as error:
         message = f"{path.name}: broken or cut short, nothing is imported: {_reason(error)}"
         raise MapError(message) from error
+    inside = _inside(lon, lat, box)
     return Extract(
         ways=first.sorted_ways(),
         rows=rows,
         node_ids=node_ids,
         lon=lon,
         lat=lat,
-        inside=_inside(lon, lat, box),
+        inside=inside,
         node_tags=_by_row(first.node_tags, node_ids),
         rules=sorted(first.rules, key=lambda rule: rule.id),
-        left_out=first.left_out,
+        left_out={
+            reason: [way for way, place in ways if box is None or inside[rows[place]]]
+            for reason, ways in first.left_out.items()
+        },
         twice=first.twice,
         land_relations=first.land_relations,
     )
@@ -185,7 +190,7 @@ class _FirstPass:
         self.refs = array("q")
         self.node_tags: dict[int, dict[str, str]] = {}
         self.rules: list[OsmRule] = []
-        self.left_out: dict[LeftOut, list[int]] = {}
+        self.left_out: dict[LeftOut, list[tuple[int, int]]] = {}  # ways, place of one of their refs
         self.twice: list[int] = []
         self.land_relations: list[int] = []
         self._ways: dict[int, tuple[int, OsmWay]] = {}
@@ -221,7 +226,7 @@ class _FirstPass:
     def _way(self, way: osmium.osm.Way) -> None:
         highway = way.tags.get("highway")
         tags = _kept(way.tags)
-        if not self._is_wanted(way.id, highway, tags):
+        if not self._is_wanted(way, highway, tags):
             return
         before = self._ways.get(way.id)
         if before is not None:
@@ -234,13 +239,15 @@ class _FirstPass:
         if len(self._ways) % _TOLD_EACH == 0:
             self._tell("ways read", len(self._ways))
 
-    def _is_wanted(self, number: int, highway: str | None, tags: dict[str, str]) -> bool:
+    def _is_wanted(self, way: osmium.osm.Way, highway: str | None, tags: dict[str, str]) -> bool:
         beside = tags.get("railway") in _RAILS or "landuse" in tags or highway == "construction"
         if not is_road(highway, tags):
             return beside
         reason = left_out(tags)
         if reason is not None:
-            self.left_out.setdefault(reason, []).append(number)
+            if len(way.nodes):
+                self.left_out.setdefault(reason, []).append((way.id, len(self.refs)))
+                self.refs.append(way.nodes[0].ref)
             return beside
         return beside or (highway or "").removesuffix("_link") in self._classes
 
@@ -293,6 +300,10 @@ def _places(
     with osmium.io.Reader(file, osmium.osm.NODE) as reader:
         keeper = osmium.NodeLocationsForWays(table)
         keeper.ignore_errors()
+        osmium.apply(reader, keeper)
+    # The table is searched by halves. The keeper puts nodes that came unsorted in order when it
+    # meets a way, and this reader gave it none.
+    with osmium.io.Reader(osmium.io.FileBuffer(_ANY_WAY, "osm")) as reader:
         osmium.apply(reader, keeper)
     for row, place in enumerate(_each_place(node_ids.tolist(), table, negative)):
         if place is not None and place.valid():

@@ -62,29 +62,19 @@ def place_signals(extract: Extract, chains: list[Chain]) -> Signals:
     degree = Counter(row for chain in chains for row in chain.ends)
     at: set[int] = set()
     apart: set[int] = set()
+    brought: set[int] = set()  # where two chains meet, one may lead to a junction close by
     lit = {row for row, tags in extract.node_tags.items() if is_signal(tags)}
     for chain in chains:
         for place, row in enumerate(chain.rows):
             if row in lit and row not in at:
                 junction = row if degree[row] > 2 else _near(extract, chain, place, degree)
-                (apart if junction is None else at).add(row if junction is None else junction)
-    ends = {row for row in apart if _is_by_junction(extract, row, chains_at(chains, row), degree)}
-    return Signals(frozenset(at | (apart - ends)), frozenset(apart - ends))
-
-
-def chains_at(chains: list[Chain], row: int) -> list[Chain]:
-    """Return the chains that start or end at a node."""
-    return [chain for chain in chains if row in chain.ends]
-
-
-def _is_by_junction(
-    extract: Extract, row: int, chains: Iterable[Chain], degree: Counter[int]
-) -> bool:
-    return any(
-        _near(extract, chain, 0 if chain.rows[0] == row else len(chain.rows) - 1, degree)
-        is not None
-        for chain in chains
-    )
+                if junction is None:
+                    apart.add(row)
+                else:
+                    at.add(junction)
+                    brought.add(row)
+    apart -= brought
+    return Signals(frozenset(at | apart), frozenset(apart))
 
 
 def _near(extract: Extract, chain: Chain, place: int, degree: Counter[int]) -> int | None:

@@ -60,8 +60,11 @@ def runs_of(extract: Extract, findings: Findings, *, classes: frozenset[str]) ->
         if not _is_driven(way, classes):
             continue
         rows = extract.rows_of(way)
+        is_here = any(is_inside[row] for row in rows)
+        if not is_here and not all(is_missing[row] for row in rows):
+            continue  # it lies outside of the box
         if any(is_missing[row] for row in rows):
-            (cut if any(is_inside[row] for row in rows) else placeless).append(way.id)
+            (cut if is_here else placeless).append(way.id)
         if any(row == after for row, after in pairwise(rows)):
             doubled.append(way.id)
         stretches = list(_stretches(rows, is_inside))

@@ -13,6 +13,7 @@ from twin.units import kph_from_mph
 FASTEST_KPH: Final = 200.0
 WALK_KPH: Final = 7.0
 UNLIMITED_KPH: Final = 130.0  # what people drive where nothing forbids more: our assumption
+_UNLIMITED_FROM_KPH: Final = 80.0  # "none" on a road that is usually slower says too little
 _KNOT_KPH: Final = 1.852
 _NUMBER: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(km/h|kmh|kph|mph|knots)?")
 _ZONE: Final = re.compile(r"(?:[a-z]{2}:)?zone:?(\d+)")
@@ -66,6 +67,8 @@ def free_speed(tags: Tags, direction: str, *, usual_kph: float) -> Speed:
     """Return the speed for `direction` (forward or backward): the limit, else the usual."""
     text = tags.get(f"maxspeed:{direction}", tags.get("maxspeed", ""))
     said = _limit(text)
+    if text == "none" and usual_kph < _UNLIMITED_FROM_KPH:
+        said = None
     if said is None:
         kinds = (_limit(tags[key]) for key in _FROM_TYPE if key in tags)
         said = next((kind for kind in kinds if kind is not None), None)
