@@ -25,6 +25,7 @@ from twin.api.served import Mode, Served
 from twin.clock import Clock, WallClock, us_from_seconds
 from twin.control.access.rules import in_file, load_rules
 from twin.errors import BackendError, Fault, InputError, SettingsError, TwinError
+from twin.ingest.forgetting import Forgetting
 from twin.ingest.health import WorkerHealth
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
@@ -133,7 +134,7 @@ class Service:
         heart = asyncio.create_task(self._beat(), name="worker")
         others = [
             asyncio.create_task(self._when_ready(companion), name=_COMPANION)
-            for companion in companions
+            for companion in (_forget, *companions)
         ]
         told = asyncio.create_task(self.stopping.wait(), name="stop")
         with signals(self.stopping.set):
@@ -220,6 +221,10 @@ class Service:
             timeout_graceful_shutdown=_HTTP_STOP_S,
             server_header=False,
         )
+
+
+async def _forget(service: Service) -> None:
+    await Forgetting(service.database, service.clock).run()
 
 
 class _Server(uvicorn.Server):
