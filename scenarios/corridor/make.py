@@ -23,8 +23,8 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from maker import city, measure, traffic  # noqa: E402  (the folder must be on the path first)
 from maker.approaches import queue_up  # noqa: E402
 from maker.passages import read_day  # noqa: E402
-from maker.people import Holder, holders, strangers, visits  # noqa: E402
 from maker.rules import access_rules  # noqa: E402
+from maker_common.people import Holder, holders, strangers, visits  # noqa: E402
 
 from twin.clock import iso_from_us, us_from_datetime  # noqa: E402
 from twin.network.gmns import write_gmns  # noqa: E402

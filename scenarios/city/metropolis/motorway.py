@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from maker_common.lines import Spot
 
 from metropolis.sheet import ACCESS, COLLECTOR, MOTORWAY, RAMP, Kind, Sheet
+from twin.network.model import Link
 
 LENGTH_M = 20_000.0
 _GRAIN_M = 25.0
@@ -207,7 +208,8 @@ def _interchange(sheet: Sheet, place: Interchange) -> None:
     east = sheet.node(f"{name}E", beside(place.at_m, _TERMINAL_M), title=f"{place.name} este")
     west = sheet.node(f"{name}W", beside(place.at_m, -_TERMINAL_M), title=f"{place.name} oeste")
     kind: Kind = ACCESS if place.signals else COLLECTOR
-    sheet.street(f"{name}-puente", (west, east), kind, lanes=2, title=f"Puente de {place.name}")
+    wide = 3 if place.signals else 2
+    sheet.street(f"{name}-puente", (west, east), kind, lanes=wide, title=f"Puente de {place.name}")
     mouth = sheet.node(f"{name}P", beside(place.at_m, -_TERMINAL_M - 240.0))
     far = sheet.node(f"{name}O", beside(place.at_m, -760.0), zone=f"{place.name} Oeste")
     sheet.street(f"{name}-oeste", (mouth, west), kind, lanes=2, title=f"Camino de {place.name}")
@@ -218,6 +220,34 @@ def _interchange(sheet: Sheet, place: Interchange) -> None:
     for north in (True, False):
         for leaving in (True, False):
             _ramp(sheet, place, north=north, leaving=leaving)
+
+
+def lead_over_bridges(sheet: Sheet) -> None:
+    """Say which lanes lead over the bridges with signals; the ways into the city must be there.
+
+    The left lane of a bridge is for those who turn left onto the motorway. Many come off the
+    motorway for the city: they have two lanes to turn from.
+    """
+    for place in INTERCHANGES:
+        if place.signals:
+            name = f"X{place.number}"
+            over = {False: f"{name}-puente-a", True: f"{name}-puente-b"}
+            city = next(one for one in sheet.links.values() if _leads_on(one, f"{name}E"))
+            back = next(one for one in sheet.links.values() if _leads_back(one, f"{name}E"))
+            sheet.spans[f"R{place.number}-S-off-2", over[False]] = ((1, 2), (2, 3))
+            sheet.spans[f"R{place.number}-N-off-2", city.id] = ((1, 2), (1, 2))
+            sheet.spans[over[False], city.id] = ((2, 3), (1, 2))
+            sheet.spans[f"{name}-oeste-a", over[False]] = ((1, 2), (1, 2))
+            sheet.spans[back.id, over[True]] = ((1, 2), (1, 2))
+            sheet.spans[over[True], f"{name}-oeste-b"] = ((2, 3), (1, 2))
+
+
+def _leads_on(link: Link, node: str) -> bool:
+    return link.from_node == node and link.id.startswith(("AV-", "ACC"))
+
+
+def _leads_back(link: Link, node: str) -> bool:
+    return link.to_node == node and link.id.startswith(("AV-", "ACC"))
 
 
 def draw_motorway(sheet: Sheet) -> None:

@@ -67,7 +67,7 @@ def _approaches(sheet: Sheet, signals: frozenset[str]) -> list[Sensor]:
             f"L-{link.to_node}-{name}",
             name,
             max(link.length_m - ADVANCE_M, 5.0),
-            "Centro" if link.to_node.startswith("J") else "Accesos",
+            "Centro" if link.to_node[0] in "JG" else "Accesos",
         )
         for name, link in sheet.links.items()
         if link.to_node in signals
@@ -81,8 +81,8 @@ def sensors(sheet: Sheet, signals: frozenset[str]) -> tuple[Sensor, ...]:
 
 STOP_LINKS = (
     *(f"AV-{letter}-{number:02d}" for letter in "EO" for number in range(3, 28, 4)),
-    *(f"C05{row}-{way}" for row in "AB" for way in "ab"),
-    *(f"C05{row}-{way}" for row in "EF" for way in "ab"),
+    *(f"C06{row}-{way}" for row in "AB" for way in "ab"),
+    *(f"C06{row}-{way}" for row in "EF" for way in "ab"),
     "RONDA03-a",
     "RONDA08-a",
     "RONDA13-a",

@@ -20,7 +20,7 @@ _M_PER_DEG_LON = 111_412.84 * math.cos(math.radians(LAT0_DEG)) - 93.5 * math.cos
 )
 _TURN = cmath.rect(1.0, math.radians(52))  # clockwise: the motorway runs to the east-north-east
 _STRAIGHT = math.radians(45)
-_GEODESIC_DIGITS = 2
+_BACK = math.radians(150)
 
 
 def to_wgs84(spot: Spot) -> Point:
@@ -92,7 +92,7 @@ class Sheet:
             from_node=NodeId(ends[0]),
             to_node=NodeId(ends[1]),
             line=tuple(to_wgs84(spot) for spot in line),
-            length_m=round(length_of(line), _GEODESIC_DIGITS),
+            length_m=round(length_of(line), 2),
             lanes=lanes,
             free_speed_mps=mps_from_kph(kind.speed_kph),
             capacity_vps=vps_from_vph(kind.lane_vph * lanes),
@@ -138,7 +138,8 @@ class Sheet:
         return tuple(found)
 
     def _may(self, came: Link, way: Link) -> bool:
-        back = way.to_node == came.from_node
+        angle = turn(self.lines[came.id], self.lines[way.id])
+        back = way.to_node == came.from_node or abs(angle) > _BACK
         ramps = came.link_class is LinkClass.RAMP and way.link_class is LinkClass.RAMP
         return not back and not (ramps and way.id.rsplit("-", 1)[0] != came.id.rsplit("-", 1)[0])
 

@@ -1,4 +1,5 @@
-"""The signals: fourteen junctions of the avenue in three layouts, six ends of ramps."""
+"""The signals: fourteen junctions of the avenue in three layouts, six ends of ramps,
+and the two corners where the ways from the motorway reach the city."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from dataclasses import dataclass
 
 from metropolis.motorway import INTERCHANGES
 from metropolis.sheet import Sheet
-from metropolis.streets import COLUMNS
+from metropolis.streets import COLUMNS, CORNERS
 from twin.ids import GroupId, JunctionId, MovementId, NodeId, PlanId, StageId
 from twin.network.model import Junction, Movement, SignalGroup, SignalPlan, Stage, TurnKind
 
@@ -35,8 +36,11 @@ ONE_BY_ONE = Layout(
     (("F1", "F2", "P2"), ("F3",), ("F4",), ("F5", "P1")), (30, 16, 16, 18), (40, 18, 20, 22)
 )
 ALL_ON_FOOT = Layout((("F1", "F2"), ("F4",), ("P1",)), (38, 24, 18), (50, 30, 20))
-# F1: the cross road, F2: the ramp; P1: across the cross road, P2: across the ramps
-RAMP_END = Layout((("F1", "P2"), ("F2", "P1")), (44, 36), (52, 48))
+# F1: straight on from the bridge, F2: from the other side, F3: from the ramp, F4: left off the
+# bridge; P1: across the cross road, P2: across the ramps
+RAMP_END = Layout((("F1", "F2", "P2"), ("F1", "F4"), ("F3", "P1")), (28, 19, 33), (37, 22, 41))
+# F1: the main road, F2: the side road; P1: across the main road, P2: across the side road
+CORNER = Layout((("F1", "P2"), ("F2", "P1")), (50, 30), (62, 38))
 
 _LAYOUT_OF = {2: ONE_BY_ONE, 6: ONE_BY_ONE, 7: ALL_ON_FOOT, 8: ALL_ON_FOOT, 11: ONE_BY_ONE}
 
@@ -51,7 +55,21 @@ def _avenue_group(movement: Movement, groups: frozenset[str]) -> str:
 
 
 def _ramp_group(movement: Movement) -> str:
-    return "F2" if movement.from_link.startswith("R") else "F1"
+    if movement.from_link.startswith("R"):
+        return "F3"
+    if "-puente-" in movement.from_link:
+        return "F4" if movement.kind is TurnKind.LEFT else "F1"
+    return "F2"
+
+
+def _corner_group(movement: Movement) -> str:
+    return "F2" if movement.from_link.startswith("C") else "F1"
+
+
+def _group_of(movement: Movement, layout: Layout, groups: frozenset[str]) -> str:
+    if layout is RAMP_END:
+        return _ramp_group(movement)
+    return _corner_group(movement) if layout is CORNER else _avenue_group(movement, groups)
 
 
 def _between(ending: str, starting: str) -> float:
@@ -83,9 +101,7 @@ def _junction(
     names = frozenset(group for stage in layout.stages for group in stage)
     members: dict[str, list[MovementId]] = {group: [] for group in sorted(names)}
     for movement in movements:
-        ramp = layout is RAMP_END
-        group = _ramp_group(movement) if ramp else _avenue_group(movement, names)
-        members[group].append(movement.id)
+        members[_group_of(movement, layout, names)].append(movement.id)
     together = {frozenset((a, b)) for stage in layout.stages for a in stage for b in stage}
     between = tuple(
         (GroupId(f"{name}-{a}"), GroupId(f"{name}-{b}"), _between(a, b))
@@ -125,4 +141,6 @@ def junctions(sheet: Sheet, movements: tuple[Movement, ...]) -> tuple[Junction, 
             for offset_s, side in ((0.0, "W"), (12.0, "E")):
                 name = f"X{place.number}{side}"
                 made.append(_junction(sheet, name, RAMP_END, at_node[name], offset_s))
+    for name in CORNERS:
+        made.append(_junction(sheet, name, CORNER, at_node[name], 20.0))
     return tuple(made)

@@ -52,6 +52,9 @@ _BARRIOS = {
 }
 
 
+CORNERS = ("G01A", "G01G")  # where the ways from the motorway reach the city, with signals
+
+
 def place(column: int, row: str) -> str:
     """Return the node where a cross street meets a row; those of the avenue are J01 to J14."""
     return f"J{column + 1:02d}" if row == "D" else f"G{column + 1:02d}{row}"
@@ -117,15 +120,16 @@ def _columns(sheet: Sheet) -> None:
                 continue  # the ring around the old town is drawn with it
             name = f"C{column + 1:02d}{low}"
             ends = (place(column, low), place(column, high))
-            if "D" in (low, high):
+            if "D" in (low, high) or any(end in CORNERS for end in ends):
                 _side_street(sheet, name, ends, title)
             else:
                 sheet.street(name, ends, COLLECTOR, title=title)
 
 
 def _side_street(sheet: Sheet, name: str, ends: tuple[str, str], title: str) -> None:
-    """Draw a street that ends at the avenue: two lanes before the stop line, one away from it."""
-    junction, other = ends if ends[0].startswith("J") else ends[::-1]
+    """Draw a street that ends at a signal: two lanes before the stop line, one away from it."""
+    signal = ends[0].startswith("J") or ends[0] in CORNERS
+    junction, other = ends if signal else ends[::-1]
     pocket = sheet.node(f"P-{name}", _before(sheet, other, junction, 70.0))
     sheet.link(f"{name}-in1", (other, pocket), COLLECTOR, title=title)
     sheet.link(f"{name}-in2", (pocket, junction), COLLECTOR, lanes=2, title=title)
@@ -154,7 +158,7 @@ def _edges(sheet: Sheet) -> None:
         end = sheet.node(f"EST{row}", at(east_m, ROWS[row]), zone=zone)
         sheet.street(f"FIN{row}", (place(COLUMNS - 1, row), end), LOCAL, title=zone)
     for row, sign, word in (("A", -1.0, "Sur"), ("G", 1.0, "Norte")):
-        for column in range(1, COLUMNS, 2):
+        for column in range(1, COLUMNS - 1, 2):
             spot = at(column_m(column), ROWS[row] + sign * 300.0)
             zone = f"{COLUMN_NAMES[column].split()[-1]} {word}"
             end = sheet.node(f"FUERA{column + 1:02d}{row}", spot, zone=zone)
@@ -171,7 +175,7 @@ def _access(sheet: Sheet, number: int, corner: str, title: str) -> None:
         chain.append(sheet.node(f"AC{number}{len(chain)}", spot))
     chain.append(corner)
     for step, ends in enumerate(itertools.pairwise(chain), 1):
-        lanes = 2 if step == 1 else 1
+        lanes = 2 if step in {1, 4} else 1
         sheet.street(f"ACC{number}{step}", ends, ACCESS, lanes=lanes, title=title)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metropolis.motorway import draw_motorway
+from metropolis.motorway import draw_motorway, lead_over_bridges
 from metropolis.oldtown import draw_old_town, gates, zones
 from metropolis.roadside import features, sensors, stops
 from metropolis.sheet import Sheet
@@ -21,6 +21,7 @@ def draw() -> Sheet:
     draw_motorway(sheet)
     draw_streets(sheet)
     draw_old_town(sheet)
+    lead_over_bridges(sheet)
     return sheet
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from maker_common.people import Visit
 from maker_common.plates import misread
-
-from maker.people import Visit
 
 _MISSED_IN, _MISSED_OUT = 0.01, 0.02
 _MISREAD, _UNREAD, _TWICE, _NO_COUNTRY = 0.026, 0.007, 0.015, 0.02

@@ -63,7 +63,8 @@ class SignalHead:
 
     def state(self, greens: frozenset[Any], yellows: frozenset[Any] = frozenset()) -> str:
         """Write the state in which some groups are green and some yellow, the others red."""
-        going = {link.way.movement for link in self.links if link.group in greens}
+        moving = greens | yellows
+        going = {link.way.movement for link in self.links if link.group in moving}
         return "".join(self._letter(link, greens, yellows, going) for link in self.links)
 
     def _letter(
@@ -102,15 +103,16 @@ class SignalHead:
         return tuple(phases)
 
     def _changing(self, before: frozenset[Any], here: frozenset[Any]) -> Iterator[Phase]:
-        ending, staying = before - here, before & here
+        ending, staying, starting = before - here, before & here, here - before
         clearing_s = max(
-            (self._between_s.get((a, b), self._yellow_s[a]) for a in ending for b in here - before),
+            (self._between_s.get((a, b), self._yellow_s[a]) for a in ending for b in starting),
             default=0.0,
         )
-        moments = sorted({0.0, clearing_s} | {min(self._yellow_s[a], clearing_s) for a in ending})
+        moments = sorted({0.0, clearing_s, *(self._yellow_s[a] for a in ending)})
         for start_s, end_s in pairwise(moments):
             yellows = frozenset(a for a in ending if self._yellow_s[a] > start_s)
-            yield Phase(end_s - start_s, self.state(staying, yellows))
+            greens = staying | starting if start_s >= clearing_s else staying
+            yield Phase(end_s - start_s, self.state(greens, yellows))
 
 
 def program(head: SignalHead, plan: SignalPlan) -> Element:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from maker_common.plates import Plates
 
 Span = tuple[float, float]  # hours of the local day
@@ -74,11 +75,11 @@ class Visit:
     out_h: float
 
 
-def holders(rng: np.random.Generator) -> list[Holder]:
+def holders(rng: np.random.Generator, habits: tuple[Habit, ...] = HABITS) -> list[Holder]:
     """Draw everybody who has an authorisation, profile by profile."""
     plates = Plates(rng)
     found = []
-    for habit in HABITS:
+    for habit in habits:
         for number in range(1, habit.holders + 1):
             own = tuple(plates.spanish() for _ in range(1 if rng.random() < 0.7 else habit.plates))
             validity = (-24.0 * 180, 24.0 * 180)
@@ -90,12 +91,12 @@ def holders(rng: np.random.Generator) -> list[Holder]:
     return found
 
 
-def strangers(rng: np.random.Generator) -> list[Holder]:
+def strangers(rng: np.random.Generator, count: int = STRANGERS.holders) -> list[Holder]:
     """Draw vehicles that nobody has authorised, one in eight from abroad."""
     plates = Plates(np.random.default_rng(rng.integers(1 << 62)))
     return [
         Holder("", "", (plates.foreign() if rng.random() < 0.125 else plates.spanish(),))
-        for _ in range(STRANGERS.holders)
+        for _ in range(count)
     ]
 
 
