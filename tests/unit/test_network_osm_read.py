@@ -334,6 +334,20 @@ def test_the_command_imports_and_its_result_passes_the_check(tmp_path: Path) -> 
     assert version in again.stdout
 
 
+def test_the_command_takes_a_box_in_the_west_and_a_file_of_any_name(tmp_path: Path) -> None:
+    town = market_town().write(tmp_path / "town.download")
+    box = f"{LON + 0.004},{LAT - 0.0085},{LON + 0.0095},{LAT - 0.0025}"
+    options = ["--osm", "--bbox", box, "--classes", "primary,residential"]
+    result = CliRunner().invoke(
+        maps, ["import", str(town), "--out", str(tmp_path / "map"), *options]
+    )
+    assert result.exit_code == 0
+    links = (tmp_path / "map" / "link.csv").read_text(encoding="utf-8")
+    assert "w201-2f" in links
+    assert "w101-1f" not in links  # not of these classes, and outside
+    assert "w305-1f" not in links  # inside, but a tertiary
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
