@@ -20,7 +20,7 @@ from twin.app import Service
 from twin.clock import ManualClock, ScaledClock
 from twin.commands.console import OUT, plain_errors, progress
 from twin.commands.logs import start_logging
-from twin.commands.warm import warm_kernels
+from twin.commands.warm import warm_with_bar
 from twin.errors import Fault, InputError
 from twin.ingest.recovery import incoming_places
 from twin.keys import KeyRing
@@ -96,7 +96,7 @@ def _demo(
         raise InputError(Fault("scenario", str(scenario), "has no network folder to show"))
     settings = _settings(scenario, recording, folder, port)
     start_logging("WARNING")
-    warm_kernels()
+    warm_with_bar()
     return asyncio.run(_run(settings, recording, rate or recording.demo_rate, minutes))
 
 

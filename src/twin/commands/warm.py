@@ -21,7 +21,13 @@ def warm() -> None:
 
     One process does this alone: two that write the same cache at once can crash.
     """
-    with plain_errors(), progress() as bar:
+    with plain_errors():
+        warm_with_bar()
+
+
+def warm_with_bar() -> None:
+    """Compile the kernels before the eyes of a person: the first time takes half a minute."""
+    with progress() as bar:
         task = bar.add_task("compiling", total=len(KERNELS))
         warm_kernels(
             on_kernel=lambda name: bar.update(task, description=f"compiling {name}"),
