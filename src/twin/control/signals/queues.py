@@ -203,9 +203,9 @@ def _approach(approach: Approach, loops: Loops, last: int) -> Floats:
         guess: Floats = np.where(free, 0.0, 1.0 + usual / (_USUAL_BINS * BIN_S) * silent_s)
         return guess
     came, above = loops.window(approach.upstream, last)
-    inside, coming = _between(came.sum(axis=0), left.sum(axis=0), covered, approach.free_s)
+    inside, coming = _between(approach, came.sum(axis=0), left.sum(axis=0), covered)
     if above[:, -2:].mean() >= FULL_FRAC:
-        inside = max(inside, approach.storage_veh) + _BEYOND_VEH
+        inside = approach.storage_veh + _BEYOND_VEH
     share = (usual + 0.5) / (usual + 0.5).sum()
     weight = np.where(free, 0.0, share)
     queued = max(inside - coming, 0.0)
@@ -214,13 +214,18 @@ def _approach(approach: Approach, loops: Loops, last: int) -> Floats:
     return found
 
 
-def _between(came: Floats, left: Floats, covered: Floats, free_s: float) -> tuple[float, float]:
-    """Return the vehicles between the loops, and those of them that are still on their way."""
-    reach = int(np.ceil(free_s / BIN_S))
+def _between(
+    approach: Approach, came: Floats, left: Floats, covered: Floats
+) -> tuple[float, float]:
+    """Return the vehicles between the loops, and those of them that are still on their way.
+
+    There is no room for more than the storage; where all stop-line loops are free, nobody waits.
+    """
+    reach = int(np.ceil(approach.free_s / BIN_S))
     empty = (covered <= FREE_FRAC).all(axis=0) & (left == 0)
     inside = 0.0
     for at in range(len(came)):
-        inside = max(inside + came[at] - left[at], 0.0)
+        inside = min(max(inside + came[at] - left[at], 0.0), approach.storage_veh)
         if empty[at]:
             inside = min(inside, float(came[max(at - reach + 1, 0) : at + 1].sum()))
     return inside, min(float(came[-reach:].sum()), inside)

@@ -10,7 +10,6 @@ from twin.columns import Floats
 from twin.control.signals.layout import JunctionLayout
 
 START_S: Final = 2.0  # lost until a queue moves
-RETURN_S: Final = 2.0  # a change away from somebody who waits costs another one later
 BETTER: Final = 1.1
 
 
@@ -37,13 +36,16 @@ def serving_stage(
 
     waiting   (lanes,) vehicles    rate_vps   (stages, lanes)
     """
+    here = layout.groups_of(shown)
     remaining = bool(waiting[rate_vps[shown] > 0].any())
     rates = np.zeros(len(rate_vps))
     for stage in range(len(rate_vps)):
         lost_s = 0.0
         if stage != shown:
-            lost_s = layout.clearing_s(layout.groups_of(shown), layout.groups_of(stage))
-            lost_s += START_S + (RETURN_S if remaining else 0.0)
+            there = layout.groups_of(stage)
+            lost_s = layout.clearing_s(here, there) + START_S
+            if remaining:  # who is left waiting costs the way back, too
+                lost_s += layout.clearing_s(there, here) + START_S
         rates[stage] = service_rate(waiting, rate_vps[stage], lost_s=lost_s)
     best = int(np.argmax(rates))
     if best != shown and rates[best] <= BETTER * rates[shown]:
