@@ -343,7 +343,7 @@ def test_the_command_takes_a_box_in_the_west_and_a_file_of_any_name(tmp_path: Pa
     )
     assert result.exit_code == 0
     links = (tmp_path / "map" / "link.csv").read_text(encoding="utf-8")
-    assert "w201-2f" in links
+    assert "w201-1f" in links
     assert "w101-1f" not in links  # not of these classes, and outside
     assert "w305-1f" not in links  # inside, but a tertiary
 

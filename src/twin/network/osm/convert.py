@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from twin.network.osm.carriageways import name_carriageways
 from twin.network.osm.chains import Chain, chain_up
 from twin.network.osm.connected import report_connection
 from twin.network.osm.extract import Box, Extract, Tell, read_extract
-from twin.network.osm.links import bus_lanes, draw_links
+from twin.network.osm.links import Drawn, bus_lanes, draw_links
 from twin.network.osm.nodes import (
     Signals,
     blocked_rows,
@@ -48,9 +48,9 @@ def read_osm(
 ) -> tuple[SingleMap, QualityReport]:
     """Read the roads of an OpenStreetMap file (PBF or XML, packed or not) as a map.
 
-    `box` (west, south, east, north in degrees) keeps only what lies in it; `classes` are values of
-    highway, their ramps included. `tell` hears what is being done. The map is the same whatever
-    the order of the objects in the file. MapError names the file and why nothing was imported.
+    `box` (west, south, east, north in degrees) keeps what lies in it; `classes` are values of
+    highway, ramps included. `tell` hears what is being done. The order of the objects in the file
+    changes nothing. MapError names the file and why nothing was imported.
     """
     wanted = _checked_classes(classes)
     _check_box(box)
@@ -58,16 +58,15 @@ def read_osm(
     findings = Findings()
     _report_read(findings, extract, timezone)
     runs = runs_of(extract, findings, classes=wanted)
+    tell("roads cut at junctions", len(runs))
     if not runs:
         message = f"{path.name}: no road for cars in it" + (" and in the box" if box else "")
         raise MapError(message)
-    tell("roads cut at junctions", len(runs))
     chains, signals, blocked = _lay(extract, runs)
     report_nodes(findings, extract, chains, blocked)
     drawn = draw_links(extract, chains, findings)
     tell("links drawn", len(drawn))
-    roads = name_carriageways(drawn)
-    links: list[Link] = [replace(one.link, road=roads.get(one.link.id, "")) for one in drawn]
+    links = _on_their_roads(drawn)
     movements = movements_of(extract, drawn, blocked, findings)
     tell("turns made", len(movements))
     report_connection(links, movements, findings)
@@ -82,6 +81,11 @@ def read_osm(
         meta=(("source", "OpenStreetMap"), ("attribution", ATTRIBUTION)),
     )
     return network, findings.report(network)
+
+
+def _on_their_roads(drawn: Sequence[Drawn]) -> list[Link]:
+    roads = name_carriageways(drawn)
+    return [replace(one.link, road=roads.get(one.link.id, "")) for one in drawn]
 
 
 def _lay(extract: Extract, runs: list[Run]) -> tuple[list[Chain], Signals, frozenset[int]]:
