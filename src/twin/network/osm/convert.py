@@ -58,10 +58,8 @@ def read_osm(
     findings = Findings()
     _report_read(findings, extract, timezone)
     runs = runs_of(extract, findings, classes=wanted)
+    _refuse_empty(path, runs, box)
     tell("roads cut at junctions", len(runs))
-    if not runs:
-        message = f"{path.name}: no road for cars in it" + (" and in the box" if box else "")
-        raise MapError(message)
     chains, signals, blocked = _lay(extract, runs)
     report_nodes(findings, extract, chains, blocked)
     drawn = draw_links(extract, chains, findings)
@@ -81,6 +79,12 @@ def read_osm(
         meta=(("source", "OpenStreetMap"), ("attribution", ATTRIBUTION)),
     )
     return network, findings.report(network)
+
+
+def _refuse_empty(path: Path, runs: Sequence[Run], box: Box | None) -> None:
+    if not runs:
+        message = f"{path.name}: no road for cars in it" + (" and in the box" if box else "")
+        raise MapError(message)
 
 
 def _on_their_roads(drawn: Sequence[Drawn]) -> list[Link]:
