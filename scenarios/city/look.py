@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree as Xml
+
+from twin.world.sumo.engine import sumo_program
 
 _SLOT_S = 600
 _BEGIN_S = 6 * 3600
@@ -28,7 +29,7 @@ def run(folder: Path, out: Path, *, seed: int | None, end_s: int | None) -> str:
         str(path.resolve())
         for path in (folder / "map.add.xml", folder / "city.weather.add.xml", out / "mean.add.xml")
     )
-    command = [str(Path(sys.executable).parent / "sumo"), "-c", str(folder / "city.sumocfg")]
+    command = [sumo_program("sumo"), "-c", str(folder / "city.sumocfg")]
     command += ["-a", extra, "--summary-output", str(out / "summary.xml")]
     command += ["--tripinfo-output", str(out / "trips.xml"), "--tripinfo-output.write-unfinished"]
     command += ["--summary-output.period", "60", "--duration-log.statistics"]

@@ -20,11 +20,10 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 from maker_common.people import Holder  # noqa: E402
-from metropolis import sumo, whole  # noqa: E402  (the folder must be on the path first)
+from metropolis import sumo, trips, whole  # noqa: E402  (the folder must be on the path first)
 from metropolis.buses import LINES, Bus, line_links, runs  # noqa: E402
 from metropolis.happenings import CRASH, RAIN  # noqa: E402
 from metropolis.rules import access_rules  # noqa: E402
-from metropolis.trips import END_S, START_S, draw_trips  # noqa: E402
 from metropolis.visitors import OldTown, Visit, residents, zones_of  # noqa: E402
 
 from twin.clock import iso_from_us, us_from_datetime  # noqa: E402
@@ -48,8 +47,8 @@ def make_scenario(folder: Path, network: SingleMap) -> None:
     document = {
         "name": whole.NAME,
         "timezone": whole.TIMEZONE,
-        "start": (DAY + timedelta(seconds=START_S)).isoformat(),
-        "end": (DAY + timedelta(seconds=END_S)).isoformat(),
+        "start": (DAY + timedelta(seconds=trips.START_S)).isoformat(),
+        "end": (DAY + timedelta(seconds=trips.END_S)).isoformat(),
         "demo_start": (DAY + timedelta(hours=DEMO_START_H)).isoformat(),
         "demo_rate": DEMO_RATE,
         "description": (
@@ -162,13 +161,13 @@ def make(folder: Path, seed: int) -> SingleMap:
 def make_sumo(folder: Path, seed: int) -> SingleMap:
     """Write a folder that SUMO runs, with the scenario in it. Needs the extra `sumo`."""
     network = make(folder, seed)
-    known_roads = frozenset(
+    guarded = frozenset(
         str(link) for zone in network.zones if zone.kind == "access" for link in zone.links
     )
     _, visits, buses = people(network, seed)
-    trips = draw_trips(network, sumo.streams(seed)[0], known_roads)
+    drawn = trips.draw_trips(network, sumo.streams(seed)[0], guarded)
     sumo.make_net(network, folder)
-    sumo.write_traffic(folder, network, trips=trips, visits=visits, buses=buses)
+    sumo.write_traffic(folder, network, trips=drawn, visits=visits, buses=buses)
     sumo.write_weather(folder, network)
     sumo.write_run(folder, seed)
     return network

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from metropolis.visitors import Visit
 from twin.network.model import LinkClass, SingleMap
 from twin.network.sumo.plain import CONFIG_FILE, NET_FILE, ROADSIDE_FILE, write_sumo_plain
 from twin.network.sumo.write_xml import Element, document
+from twin.world.sumo.engine import sumo_program
 
 PEAK_PLAN = 1  # all junctions run their plan of the peak hours
 TRAFFIC_FILE, WEATHER_FILE, RUN_FILE = "city.rou.xml", "city.weather.add.xml", "city.sumocfg"
@@ -50,7 +50,7 @@ def make_net(network: SingleMap, folder: Path) -> None:
     """Write the plain files and let netconvert make the net. RuntimeError when it refuses."""
     write_sumo_plain(network, folder, plan=PEAK_PLAN)
     done = subprocess.run(
-        [str(Path(sys.executable).parent / "netconvert"), "-c", CONFIG_FILE],
+        [sumo_program("netconvert"), "-c", CONFIG_FILE],
         cwd=folder,
         capture_output=True,
         text=True,
