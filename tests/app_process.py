@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ import httpx
 import psutil
 from broker import run_apart
 
+from conftest import require
 from twin.clock import WallClock, iso_from_us
 from twin.keys import KeyRing
 from twin.store import people
@@ -189,6 +191,20 @@ def serving(folder: Path, database: str, **settings: str) -> Iterator[Twin]:
         twin.end()
 
 
+@contextmanager
+def disk(size: str) -> Iterator[Path]:
+    """Mount a small disk; outside pytest's folders, which others may be cleaning up."""
+    folder = Path(tempfile.mkdtemp(prefix="twin-disk-"))
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "twin-test", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        require(done.stderr.strip() or "mount failed" if done.returncode else None)
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], capture_output=True, check=False)
+        folder.rmdir()
+
+
 def embedded(folder: Path, migrated_file: Path) -> str:
     """Make an SQLite file with all tables; give its URL."""
     shutil.copyfile(migrated_file, folder / "twin.db")
@@ -210,6 +226,10 @@ class Sender:
         self.posted = 0
         self._items = items
         self._made = 0
+
+    def now(self) -> str:
+        """Give the newest time of a reading."""
+        return iso_from_us(self.newest_us)
 
     def post(self, client: httpx.Client) -> httpx.Response | None:
         """Post a batch; None when the connection broke before an answer came."""
@@ -254,18 +274,26 @@ class Sender:
         sent = len(self.acknowledged)
 
         def counted() -> dict[str, Any] | None:
-            books = twin.accounting()
+            document = twin.accounting()
+            assert document["balanced"] is True
+            books = sum_of(document, "reading")
             return books if books["applied"] + books["rejected"] + books["late"] >= sent else None
 
         books: dict[str, Any] = twin.until(counted, f"{sent} were acknowledged, fewer counted")
         verdicts = [books[name] for name in ("applied", "duplicate", "late", "rejected")]
         assert books["received"] == sum(verdicts)
-        assert books["balanced"] is True
         assert books["late"] == books["rejected"] == 0
         if not self.unanswered:
             assert books["applied"] == sent, "a reading is missing or was counted twice"
         assert sent <= books["received"]
         return books
+
+
+def sum_of(document: dict[str, Any], topic: str) -> dict[str, int]:
+    """Add the accounts of one topic up."""
+    names = ("received", "applied", "duplicate", "late", "rejected")
+    rows = [row for row in document["sources"] if row["topic"] == topic]
+    return {name: sum(row[name] for row in rows) for name in names}
 
 
 async def _make_key(url: str) -> str:

@@ -42,7 +42,7 @@ from twin.supervisor import end, first_death, settle, signals
 
 _LOG: Final = logging.getLogger(__name__)
 _HTTP_STOP_S: Final = 3
-_WORKER_STOP_S: Final = 20.0
+_WORKER_STOP_S: Final = 8.0
 _COMPANION: Final = "companion"
 
 Companion = Callable[["Service"], Awaitable[None]]
@@ -143,8 +143,8 @@ class Service:
             await end(others)
             self.board.close()
             server.should_exit = True
-            await settle([http], _HTTP_STOP_S + 2)
-            await self._stop_worker(heart)
+            # beside each other: what a late request still appends waits on the log
+            await asyncio.gather(settle([http], _HTTP_STOP_S + 2), self._stop_worker(heart))
         await self.close()
         if isinstance(death, TwinError):
             raise death

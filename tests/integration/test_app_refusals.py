@@ -9,7 +9,6 @@ import shutil
 import socket
 import sqlite3
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from conftest import require
+from app_process import disk
 from twin.__main__ import app
 from twin.keys import KeyRing
 
@@ -238,16 +237,9 @@ def test_a_data_folder_that_is_missing(start: Start) -> None:
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """Give a disk of 128 kB, empty; outside pytest's folders, which others may be cleaning up."""
-    folder = Path(tempfile.mkdtemp(prefix="twin-disk-"))
-    options = ["mount", "-t", "tmpfs", "-o", "size=128k", "twin-test", str(folder)]
-    try:
-        done = subprocess.run(options, capture_output=True, text=True, check=False)
-        require(done.stderr.strip() or "mount failed" if done.returncode else None)
+    """Give an empty disk of 128 kB."""
+    with disk("128k") as folder:
         yield folder
-        subprocess.run(["umount", "--lazy", folder], check=True)
-    finally:
-        folder.rmdir()
 
 
 def test_a_data_folder_that_is_read_only(start: Start, small_disk: Path) -> None:

@@ -172,7 +172,8 @@ class Broker:
         if (data / "meta.properties").exists():
             return properties
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
-        arguments = ["format", "-t", cluster, "-c", str(properties)]
+        # an id may begin with a dash, which would be taken for another option
+        arguments = ["format", f"--cluster-id={cluster}", "-c", str(properties)]
         done = subprocess.run(
             self._java("-Xmx128m", main="kafka.tools.StorageTool", arguments=arguments),
             capture_output=True,
@@ -180,7 +181,8 @@ class Broker:
             text=True,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"the broker's folder could not be formatted:\n{done.stdout}")
+            words = f"{done.stdout}{done.stderr}"
+            raise RuntimeError(f"the broker's folder could not be formatted:\n{words}")
         return properties
 
     def _java(self, *options: str, main: str, arguments: list[str]) -> list[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import secrets
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twin.api.problems import Problem, problem_response
+from twin.api.problems import RETRY_AFTER_S, Problem, problem_response
 
 REQUEST_ID: Final = "X-Request-ID"
 CONTENT_POLICY: Final = "; ".join(
@@ -72,6 +74,13 @@ class Outer:
 
         try:
             await self._app(scope, receive, with_headers)
+        except ClientDisconnect:  # in the middle of its request: there is nobody to answer
+            logger.info("client_left", extra={"request_id": request_id})
+        except asyncio.CancelledError:
+            if started or not _stopping(scope):
+                raise
+            response = problem_response(scope, _cut_off())
+            await response(scope, receive, with_headers)
         except Exception as error:
             logger.exception("request_failed", extra={"request_id": request_id})
             if started:
@@ -79,3 +88,13 @@ class Outer:
             detail = f"Something failed here ({type(error).__name__}); the log has it by this id."
             response = problem_response(scope, Problem(500, detail))
             await response(scope, receive, with_headers)
+
+
+def _stopping(scope: Scope) -> bool:
+    """Say whether the process is ending: only then does somebody cancel a request."""
+    return bool(scope["app"].state.served.board.closed)
+
+
+def _cut_off() -> Problem:
+    detail = "The service is stopping; what was sent may not have been taken. Send it again."
+    return Problem(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})

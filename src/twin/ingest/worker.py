@@ -47,7 +47,7 @@ _LOG: Final = logging.getLogger(__name__)
 _ENCODER: Final = msgspec.json.Encoder()
 _FETCH_S: Final = 0.5
 """Longest wait for records, wall time: a stop is noticed within it."""
-_STOP_S: Final = 5.0
+_STOP_S: Final = 3.0
 _STOP_AWAY_S: Final = 1.0
 """A stop waits so long for a batch that is under way while a server is known to be away."""
 _MINUTE_US: Final = 60 * SECOND_US
