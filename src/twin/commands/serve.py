@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import os
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
 from twin.app import Service
+from twin.clock import Clock, ScaledClock, WallClock, us_from_datetime
 from twin.commands.console import ERR, plain_errors
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
+from twin.errors import Fault, InputError
 from twin.settings import read_settings
 
 
-def serve() -> None:
+def serve(
+    *,
+    practice_clock: Annotated[
+        str,
+        typer.Option(
+            help="START,RATE[,ORIGIN_NS]: run on a clock that showed START (RFC 3339) when the "
+            "machine's showed ORIGIN_NS (now if left out), RATE times as fast. For exercises."
+        ),
+    ] = "",
+) -> None:
     """Run the service until Ctrl-C, with the TWIN_* settings of the environment.
 
     `twin settings --explain` lists them. While the broker or the database is away the service
@@ -23,7 +36,11 @@ def serve() -> None:
     with plain_errors():
         settings = read_settings(os.environ)
         start_logging(settings.log_level)
-        service = Service(settings)  # what is wrong with the files is said before the long wait
+        clock = _clock(practice_clock)
+        note = "" if isinstance(clock, WallClock) else "practice clock"
+        service = Service(
+            settings, clock=clock, note=note
+        )  # what is wrong with the files is said before the long wait
         warm_kernels()
         code = asyncio.run(_serve(service))
     raise typer.Exit(code)
@@ -34,3 +51,17 @@ async def _serve(service: Service) -> int:
         ERR.print(f"twin serves {started.network.name or 'the map'} at {started.url}")
 
     return await service.run([tell])
+
+
+def _clock(text: str) -> Clock:
+    """Make the clock: the machine's, or one for exercises that several processes can share."""
+    if not text:
+        return WallClock()
+    parts = text.split(",")
+    try:
+        start_us = us_from_datetime(datetime.fromisoformat(parts[0]))
+        origin_ns = int(parts[2]) if len(parts) > 2 else None
+        return ScaledClock(start_us, rate=float(parts[1]), origin_ns=origin_ns)
+    except (ValueError, IndexError) as error:
+        rule = "must be START,RATE[,ORIGIN_NS], START with its offset from UTC"
+        raise InputError(Fault("practice-clock", text, rule)) from error

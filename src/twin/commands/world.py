@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import signal
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +84,9 @@ def world(
     database: Annotated[
         str, typer.Option(help="Database of the own service: postgresql://…; SQLite if empty.")
     ] = "",
+    topic_prefix: Annotated[
+        str, typer.Option(help="Put before every topic of the own service on the broker.")
+    ] = "",
     port: Annotated[int, typer.Option(help="Port of the own service; 0 takes a free one.")] = 0,
     timezone: Annotated[str, typer.Option(help="Time zone of the city.")] = "UTC",
     write_map: Annotated[
@@ -115,7 +119,9 @@ def world(
                 outcome = asyncio.run(_outside(order, service, key))
             else:
                 warm_kernels()
-                settings = _settings(scene, folder, log=log, database=database, port=port)
+                settings = _settings(
+                    scene, folder, log=log, database=database, prefix=topic_prefix, port=port
+                )
                 outcome = asyncio.run(_inside(order, settings))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -180,7 +186,7 @@ async def _play(
     *,
     clock: Clock,
     start_us: int,
-    lag_s: object = None,
+    lag_s: Callable[[], float] | None = None,
 ) -> Outcome:
     scene = order.scene
     alone = await _alone(order) if order.baseline else None
@@ -190,7 +196,7 @@ async def _play(
         client=client,
         clock=clock,
         distorter=Distorter(order.faults, start_us=start_us),
-        service_lag_s=lag_s if callable(lag_s) else None,
+        service_lag_s=lag_s,
     )
     _cut_on_signal(street)
     with progress() as bar:
@@ -198,7 +204,11 @@ async def _play(
         await street.run(on_second=lambda second: bar.update(task, completed=second + 1))
     sent = street.sender.counts["posted"]
     accounts = await read_accounts(
-        client, key=key, sent=sent, before=before.received if before else 0
+        client,
+        key=key,
+        sent=sent,
+        again=street.sender.counts["sent_again"],
+        before=before.received if before else 0,
     )
     return _outcome(order, street, accounts, alone)
 
@@ -262,7 +272,11 @@ def _print(order: _Order, outcome: Outcome) -> None:
         f"largest lag behind the clock {ledger.behind_s:.1f} s; "
         f"gridlock: {'YES' if ledger.gridlock else 'no'}"
     )
-    OUT.print(f"under the service's lease: {100 * ledger.lease_share:.2f} % of junction-seconds")
+    OUT.print(
+        f"under the service's lease: {100 * ledger.lease_share:.2f} % of junction-seconds; "
+        f"longest without: {ledger.longest_alone_s} s; "
+        f"without at the end: {len(ledger.alone_since)} junctions"
+    )
     for junction, (cycles, hit) in outcome.cycles.items():
         changes = len(ledger.changes.get(junction, []))
         OUT.print(f"  {junction}: {changes} changes accepted, in {hit} of {cycles} cycles")
@@ -276,11 +290,14 @@ def _print(order: _Order, outcome: Outcome) -> None:
         OUT.print("accounts: the service did not tell them")
         return
     parts = ", ".join(f"{name} {count}" for name, count in accounts.parts.items())
-    OUT.print(f"readings sent {accounts.sent}; the service counts: {parts}")
+    again = f" ({accounts.again} another time)" if accounts.again else ""
+    OUT.print(f"readings sent {accounts.sent}{again}; the service counts: {parts}")
     OUT.print(f"accounts agree: {'yes' if accounts.agree else 'NO'}")
 
 
-def _settings(scene: Scene, folder: Path, *, log: str, database: str, port: int) -> Settings:
+def _settings(
+    scene: Scene, folder: Path, *, log: str, database: str, prefix: str, port: int
+) -> Settings:
     write_gmns(scene.network, folder / "network")
     keys = folder / "keys.json"
     KeyRing.fresh("world").save(keys)
@@ -289,6 +306,7 @@ def _settings(scene: Scene, folder: Path, *, log: str, database: str, port: int)
         keys=keys,
         log=log,
         database=database or f"sqlite:///{folder / 'twin.db'}",
+        topic_prefix=prefix,
         port=port,
         timezone=scene.network.timezone,
         automatic_junctions="*",

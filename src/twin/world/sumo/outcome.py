@@ -21,9 +21,13 @@ READINGS: Final = "reading"
 
 @dataclass(frozen=True)
 class Accounts:
-    """What the service says it received of readings, beside what the street says it sent."""
+    """What the service says it received of readings, beside what the street says it sent.
+
+    `again` items were sent another time because no answer came; the service may have them or not.
+    """
 
     sent: int
+    again: int
     received: int
     balanced: bool
     parts: Mapping[str, int]
@@ -31,7 +35,7 @@ class Accounts:
     @property
     def agree(self) -> bool:
         """Nothing is missing, nothing was invented, and the service's own sum is right."""
-        return self.balanced and self.sent == self.received
+        return self.balanced and self.sent <= self.received <= self.sent + self.again
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def cycles_with_changes(street: Street) -> dict[str, tuple[int, int]]:
 
 
 async def read_accounts(
-    client: httpx.AsyncClient, *, key: str, sent: int, before: int = 0
+    client: httpx.AsyncClient, *, key: str, sent: int, again: int = 0, before: int = 0
 ) -> Accounts | None:
     """Ask the service for its accounts until all that was sent has its verdict, a minute at most.
 
@@ -80,7 +84,9 @@ async def read_accounts(
             response = await client.get(
                 f"{API}/accounting", headers={"Authorization": f"Bearer {key}"}
             )
-            accounts = _accounts(response.json(), sent, before) if response.is_success else None
+            accounts = (
+                _accounts(response.json(), sent, again, before) if response.is_success else None
+            )
         except httpx.TransportError:
             accounts = None
         if accounts is not None and accounts.received >= sent:
@@ -89,7 +95,7 @@ async def read_accounts(
     return accounts
 
 
-def _accounts(said: Mapping[str, Any], sent: int, before: int) -> Accounts:
+def _accounts(said: Mapping[str, Any], sent: int, again: int, before: int) -> Accounts:
     parts: Counter[str] = Counter()
     for entry in said.get("sources", ()):
         if entry.get("topic") == READINGS:
@@ -97,4 +103,4 @@ def _accounts(said: Mapping[str, Any], sent: int, before: int) -> Accounts:
                 parts[name] += int(entry.get(name, 0))
             for reason, count in entry.get("reasons", {}).items():
                 parts[f"rejected: {reason}"] += int(count)
-    return Accounts(sent, parts["received"] - before, bool(said.get("balanced")), parts)
+    return Accounts(sent, again, parts["received"] - before, bool(said.get("balanced")), parts)

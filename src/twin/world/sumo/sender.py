@@ -84,4 +84,4 @@ class Sender:
             self.counts["accepted"] += answer.accepted
             self.counts["rejected"] += answer.rejected
             self.counts["refused"] += answer.refused
-            self.counts["retries"] += answer.retries
+            self.counts["sent_again"] += answer.retries * items

@@ -31,6 +31,7 @@ _PACE_EVERY_S: Final = 3
 _LOOK_EVERY_S: Final = 30
 _STILL_S: Final = 600.0  # nobody arrives for so long while vehicles are there: gridlock
 _GRACE_S: Final = 0.5
+_LONGEST_PAUSE_S: Final = 0.5
 
 
 @dataclass
@@ -45,6 +46,24 @@ class Ledger:
     last_arrival_s: float = 0.0
     arrived: int = 0
     gridlock: bool = False
+    spells: list[tuple[str, int, int]] = field(default_factory=list)
+    alone_since: dict[str, int] = field(default_factory=dict)
+
+    def note_lease(self, junction: str, second: int, *, leased: bool) -> None:
+        """Count one second of one junction; `spells` without a lease are (junction, from, to)."""
+        self.seconds[junction] += 1
+        self.leased_s[junction] += leased
+        since = self.alone_since.pop(junction, None)
+        if not leased:
+            self.alone_since[junction] = second if since is None else since
+        elif since is not None:
+            self.spells.append((junction, since, second))
+
+    @property
+    def longest_alone_s(self) -> int:
+        """The longest time that a junction was without a lease."""
+        now = [self.simulated_s - since for since in self.alone_since.values()]
+        return max([end - start for _, start, end in self.spells] + now, default=0)
 
     @property
     def lease_share(self) -> float:
@@ -86,7 +105,7 @@ class Street:
         self._clock = clock
         self._street_clock = ManualClock(plan.start_us)
         self._service_lag_s = service_lag_s
-        line = Line(client, key=plan.key, is_cut=self._is_cut, pause=asyncio.sleep)
+        line = Line(client, key=plan.key, is_cut=self._is_cut, pause=_short_pause)
         network = street_map(plan.scene.network, begin_s=plan.scene.begin_s, start_us=plan.start_us)
         self.controllers = SignalControllers(network, service=line, clock=self._street_clock)
         self._line = line
@@ -171,8 +190,7 @@ class Street:
         for name, cabinet in self.controllers.cabinets.items():
             shown = cabinet.shown
             leased = shown.mode is ControlMode.LEASED
-            self.ledger.seconds[name] += 1
-            self.ledger.leased_s[name] += leased
+            self.ledger.note_lease(name, second, leased=leased)
             if shown.stage != self._stages.get(name, shown.stage) and leased:
                 self.ledger.changes.setdefault(name, []).append(float(second))
             self._stages[name] = shown.stage
@@ -211,11 +229,16 @@ class Street:
             heard = await self._line.commands(names, after=after, wait_s=_POLL_S)
             if heard is None:
                 failures += 1
-                await asyncio.sleep(self._clock.wall_seconds(wait_s(failures)))
+                await _short_pause(wait_s(failures))
                 continue
             failures = 0
             after, commands = heard
             await self.controllers.obey(commands)
+
+
+async def _short_pause(seconds: float) -> None:
+    """Wait, but look again soon: the street may be many times faster than life."""
+    await asyncio.sleep(min(seconds, _LONGEST_PAUSE_S))
 
 
 def _reading(scene: str, one: LoopCount, end_us: int) -> Reading:
