@@ -68,7 +68,7 @@ def test_the_city_has_what_was_promised(network: SingleMap) -> None:
 def test_the_old_town_has_thirty_gates_and_the_market_overlaps_it(network: SingleMap) -> None:
     ways = Counter(gate.inbound for gate in network.gates if "OLD" in gate.zones)
     assert ways == {True: 15, False: 15}
-    zones = {zone.id: set(zone.links) for zone in network.zones if zone.kind == "access"}
+    zones = {str(zone.id): set(zone.links) for zone in network.zones if zone.kind == "access"}
     assert set(zones) == {"OLD", "MARKET"}
     assert zones["OLD"] & zones["MARKET"]
     assert zones["MARKET"] - zones["OLD"]

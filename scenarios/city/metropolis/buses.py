@@ -49,7 +49,7 @@ class Bus:
 
 def line_links(network: SingleMap, line: Line) -> tuple[str, ...]:
     """Return the links of a line from its first to its last; only L3 enters the old town."""
-    zones = {zone.id: zone.links for zone in network.zones}
+    zones = {str(zone.id): zone.links for zone in network.zones}
     barred = frozenset(map(str, (*zones["OLD"], *zones["MARKET"])))
     router = Router(network, None, frozenset() if line.name == "L3" else barred)
     way: tuple[str, ...] = line.over[:1]
@@ -65,7 +65,7 @@ def line_links(network: SingleMap, line: Line) -> tuple[str, ...]:
 def runs(network: SingleMap, known: list[Holder]) -> list[Bus]:
     """Return all runs of the morning, ordered by departure."""
     fleet = [holder for holder in known if holder.profile == "BUS"]
-    made = []
+    made: list[Bus] = []
     for line in LINES:
         links = line_links(network, line)
         stops = tuple(link for link in links if link in STOP_LINKS)

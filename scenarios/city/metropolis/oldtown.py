@@ -129,8 +129,7 @@ def _is_north(number: int) -> bool:
 
 
 # The second zone reaches from the northern half of the old town over the block before it.
-_MARKET_GATES = (("C08C", "in1", True), ("C08C", "out", False))
-_MARKET_GATES += (("C09C", "in1", True), ("C09C", "out", False))
+_MARKET_STREETS = ("C08C-in1", "C08C-out", "C09C-in1", "C09C-out")  # out of the quarter, into it
 
 
 def gates(sheet: Sheet) -> tuple[Gate, ...]:
@@ -143,9 +142,8 @@ def gates(sheet: Sheet) -> tuple[Gate, ...]:
             gate = f"G{number:02d}{'E' if inbound else 'S'}"
             barrier = inbound and name in _BARRIERS
             made.append(_gate(sheet, gate, link, (inbound, barrier), zones, name))
-    for number, (street, part, _) in enumerate(_MARKET_GATES, 1):
-        link = f"{street}-{part}"
-        inbound = part == "out"  # away from the avenue is into the quarter
+    for number, link in enumerate(_MARKET_STREETS, 1):
+        inbound = link.endswith("out")  # away from the avenue is into the quarter
         name = f"{sheet.links[link].name}, mercado"
         made.append(_gate(sheet, f"M{number}", link, (inbound, False), (MARKET,), name))
     return tuple(made)

@@ -33,7 +33,7 @@ class Router:
         if rng is not None:
             spread = np.exp(rng.normal(0.0, _SPREAD, len(network.links)))
         self._time_s = {
-            link.id: link.length_m
+            str(link.id): link.length_m
             / link.free_speed_mps
             * _SLOWER.get(link.link_class, 1.0)
             * float(spread[row])

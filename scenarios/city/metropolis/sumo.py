@@ -20,7 +20,12 @@ from twin.world.sumo.engine import sumo_program
 PEAK_PLAN = 1  # all junctions run their plan of the peak hours
 TRAFFIC_FILE, WEATHER_FILE, RUN_FILE = "city.rou.xml", "city.weather.add.xml", "city.sumocfg"
 LAST_S = END_S + 1800  # so that everybody arrives
-_CAR = {"tau": 1.05, "minGap": 3.0, "sigma": 0.5, "speedFactor": "normc(1.0,0.09,0.75,1.25)"}
+_CAR: dict[str, str | float] = {
+    "tau": 1.05,
+    "minGap": 3.0,
+    "sigma": 0.5,
+    "speedFactor": "normc(1.0,0.09,0.75,1.25)",
+}
 _KINDS: dict[str, dict[str, str | float]] = {
     "car": {"vClass": "passenger", **_CAR},
     "van": {"vClass": "delivery", "length": 6.5, **_CAR},
@@ -109,7 +114,8 @@ def _trip(trip: Trip, routes: dict[tuple[str, ...], str]) -> Element:
 def _visit(visit: Visit) -> Element:
     inside: tuple[Element, ...] = (Element("route", {"edges": " ".join(visit.links)}),)
     if visit.stand:
-        stop = {"lane": f"{visit.stand}_0", "duration": visit.stay_s, "parking": "true"}
+        stop: dict[str, str | float] = {"lane": f"{visit.stand}_0", "duration": visit.stay_s}
+        stop |= {"parking": "true"}
         inside += (Element("stop", stop),)
     return Element("vehicle", _vehicle(visit.id, visit.kind, visit.depart_s), inside)
 
@@ -167,7 +173,7 @@ def write_weather(folder: Path, network: SingleMap) -> None:
 
 def write_run(folder: Path, seed: int) -> None:
     """Write what SUMO is started with. Nobody is ever taken off the road for waiting long."""
-    values = {
+    values: dict[str, str | float] = {
         "net-file": NET_FILE,
         "route-files": TRAFFIC_FILE,
         "additional-files": f"{ROADSIDE_FILE},{WEATHER_FILE}",

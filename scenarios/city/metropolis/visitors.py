@@ -74,7 +74,7 @@ class OldTown:
 
     def __init__(self, network: SingleMap, rng: np.random.Generator) -> None:
         """Prepare the ways with and without the market quarter."""
-        zones = {zone.id: frozenset(zone.links) for zone in network.zones}
+        zones = {str(zone.id): frozenset(map(str, zone.links)) for zone in network.zones}
         self._rng = rng
         self._free = Router(network, None, frozenset())
         self._old_only = Router(network, None, zones["MARKET"] - _inner(zones["MARKET"]))
