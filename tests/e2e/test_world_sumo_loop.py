@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from twin.network.gmns import read_gmns
 from world_sumo_town import make_town
@@ -16,9 +17,10 @@ from world_sumo_town import make_town
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "twin", "world", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
 
 
+@pytest.mark.timeout(200)
 def test_the_loop_is_closed_survives_a_cut_and_its_accounts_agree(tmp_path: Path) -> None:
     town = make_town(tmp_path / "town", seconds=150)
     before = {path.name: path.read_bytes() for path in town.iterdir()}
