@@ -132,7 +132,7 @@ def imported(files: Files) -> tuple[SingleMap, QualityReport] | str:
 def test_a_damaged_folder_is_refused_by_name_or_imported_soundly(files: Files) -> None:
     result = imported(files)
     if isinstance(result, str):
-        assert re.search(r"\w\.csv|^map ", result), result
+        assert re.search(r"\w\.csv|: map ", result), result
         return
     network, report = result
     assert report.counts["links"] == len(network.links)
