@@ -1,25 +1,62 @@
-"""`twin`: the command line. Each command is a file in `commands/`."""
+"""`twin`: the command line. Each command is a file in `commands/`, imported when it is asked for.
+
+The whole service costs seconds to import; `twin settings` must not wait for it.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
 from twin import __version__
-from twin.commands.database import database
-from twin.commands.deadletters import deadletters
-from twin.commands.demo import demo
-from twin.commands.keys import keys
-from twin.commands.maps import maps
-from twin.commands.replay import replay
-from twin.commands.serve import serve
-from twin.commands.settings import settings
-from twin.commands.simulate import simulate
-from twin.commands.warm import warm
-from twin.commands.world import world
+
+COMMANDS: Final = {
+    "demo": "twin.commands.demo:demo",
+    "serve": "twin.commands.serve:serve",
+    "replay": "twin.commands.replay:replay",
+    "simulate": "twin.commands.simulate:simulate",
+    "world": "twin.commands.world:world",
+    "map": "twin.commands.maps:maps",
+    "deadletters": "twin.commands.deadletters:deadletters",
+    "database": "twin.commands.database:database",
+    "keys": "twin.commands.keys:keys",
+    "settings": "twin.commands.settings:settings",
+    "warm": "twin.commands.warm:warm",
+}
+"""Name of each command and where it is, in the order of the help."""
+
+
+class _Lazy(TyperGroup):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names in the order of the help."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Import a command; None when there is none of this name."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            command: Any = get_group(found)
+        else:
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            alone.command(cmd_name)(found)
+            command = get_command(alone)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
+    cls=_Lazy,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,17 +65,6 @@ app = typer.Typer(
     "Start with `twin demo`. A deployment: `twin keys new`, then the TWIN_* variables that "
     "`twin settings --explain` lists, then `twin serve`.",
 )
-app.command()(demo)
-app.command()(serve)
-app.command()(replay)
-app.command()(simulate)
-app.command()(world)
-app.add_typer(maps, name="map")
-app.add_typer(deadletters, name="deadletters")
-app.add_typer(database, name="database")
-app.add_typer(keys, name="keys")
-app.command()(settings)
-app.command()(warm)
 
 
 def _version(wanted: bool) -> None:
