@@ -23,10 +23,10 @@ REACH_M: Final = 160.0  # an upstream loop further away says too little
 VEHICLE_M: Final = 7.5
 FREE_FRAC: Final = 0.02
 STANDING_FRAC: Final = 0.8
-FULL_FRAC: Final = 0.55
+FULL_FRAC: Final = 0.4
 STALE_S: Final = 17.0
-YIELDING_RATE: Final = 0.3  # of saturation, where a movement must give way
-_BEYOND_VEH: Final = 5.0  # at least so many more stand behind a covered upstream loop
+YIELDING_RATE: Final = 0.7  # of saturation, where a movement must give way
+_BEYOND_VEH: Final = 30.0  # about so many more stand behind a covered upstream loop
 _USUAL_BINS: Final = 36
 YIELDING: Final = "yielding"  # the junction's extra field with the groups that give way
 

@@ -10,7 +10,7 @@ from twin.columns import Floats
 from twin.control.signals.layout import JunctionLayout
 
 START_S: Final = 2.0  # lost until a queue moves
-BETTER: Final = 1.1
+BETTER: Final = 1.6  # a change must promise so much more: lower values lose more in changes
 
 
 def service_rate(waiting: Floats, rate_vps: Floats, *, lost_s: float) -> float:
