@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import httpx
 import typer
@@ -132,6 +132,10 @@ def world(
 async def _outside(order: _Order, url: str, key: str) -> Outcome:
     """Run against a service that somebody else started; its clock is followed."""
     async with connect(url) as client:
+        said = await _ask(client, key, "/network")
+        if said["version"] != order.scene.network.version:
+            rule = "runs another map than this scenario's; see --write-map"
+            raise InputError(Fault("service", url, rule))
         clock = await _clock_of(client, key)
         # SUMO must be there before its first second is due.
         start_us = clock.now_us() + us_from_seconds(5.0 * clock.rate)
@@ -139,15 +143,20 @@ async def _outside(order: _Order, url: str, key: str) -> Outcome:
 
 
 async def _clock_of(client: httpx.AsyncClient, key: str) -> ScaledClock:
-    headers = {"Authorization": f"Bearer {key}"}
-    try:
-        response = await client.get(f"{API}/clock", headers=headers)
-        said = response.raise_for_status().json()
-    except httpx.HTTPError as error:
-        rule = f"does not tell its clock ({type(error).__name__}: {error})"
-        raise InputError(Fault("service", str(client.base_url), rule)) from error
+    said = await _ask(client, key, "/clock")
     now_us = us_from_datetime(datetime.fromisoformat(said["now"]))
     return ScaledClock(now_us, rate=float(said["rate"]) or 1.0)
+
+
+async def _ask(client: httpx.AsyncClient, key: str, path: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key}"}
+    try:
+        response = await client.get(f"{API}{path}", headers=headers)
+        said: dict[str, Any] = response.raise_for_status().json()
+    except httpx.HTTPError as error:
+        rule = f"does not answer {path} ({type(error).__name__}: {error})"
+        raise InputError(Fault("service", str(client.base_url), rule)) from error
+    return said
 
 
 async def _inside(order: _Order, settings: Settings) -> Outcome:
@@ -253,20 +262,8 @@ def _outcome(
 
 
 def _print(order: _Order, outcome: Outcome) -> None:
-    ledger, delay = outcome.ledger, outcome.delay
-    table = Table("SUMO " + order.scene.name, "with the service", "own program", box=None)
-    alone = outcome.baseline
-    rows = (
-        ("vehicles that wanted to travel", "vehicles", "d"),
-        ("delay, all together (h)", "total_h", ".2f"),
-        ("delay a vehicle (s)", "mean_s", ".1f"),
-        ("on the way at the end", "unfinished", "d"),
-        ("never departed", "undeparted", "d"),
-    )
-    for text, field, form in rows:
-        other = f"{getattr(alone, field):{form}}" if alone else "-"
-        table.add_row(text, f"{getattr(delay, field):{form}}", other)
-    OUT.print(table)
+    OUT.print(_delays(order, outcome))
+    ledger = outcome.ledger
     OUT.print(
         f"{ledger.simulated_s} s simulated, rate {order.rate:g}, lowest {outcome.lowest_rate:.2f}; "
         f"largest lag behind the clock {ledger.behind_s:.1f} s; "
@@ -283,9 +280,27 @@ def _print(order: _Order, outcome: Outcome) -> None:
     OUT.print(f"violations: {sum(outcome.violations.values())} {dict(outcome.violations)}")
     for text in outcome.first_violations:
         OUT.print(f"  {text}", style="red")
-    if outcome.faults["made"] != outcome.faults["sent"] or order.faults != Faults(order.seed):
+    if order.faults != Faults(order.seed):
         OUT.print(f"faults: {dict(sorted(outcome.faults.items()))}")
-    accounts = outcome.accounts
+    _print_accounts(outcome.accounts)
+
+
+def _delays(order: _Order, outcome: Outcome) -> Table:
+    table = Table("SUMO " + order.scene.name, "with the service", "own program", box=None)
+    rows = (
+        ("vehicles that wanted to travel", "vehicles", "d"),
+        ("delay, all together (h)", "total_h", ".2f"),
+        ("delay a vehicle (s)", "mean_s", ".1f"),
+        ("on the way at the end", "unfinished", "d"),
+        ("never departed", "undeparted", "d"),
+    )
+    for text, field, form in rows:
+        alone = f"{getattr(outcome.baseline, field):{form}}" if outcome.baseline else "-"
+        table.add_row(text, f"{getattr(outcome.delay, field):{form}}", alone)
+    return table
+
+
+def _print_accounts(accounts: Accounts | None) -> None:
     if accounts is None:
         OUT.print("accounts: the service did not tell them")
         return

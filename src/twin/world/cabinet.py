@@ -136,11 +136,20 @@ class Cabinet:
             self._lease = None
         if self._starts_us is not None:
             if now_us < self._starts_us:
+                self._start_the_cleared(now_us)
                 return
             self._turn_green(now_us)
         wanted = self._lease.stage if self._lease else self._planned(now_us)
         if wanted != self._stage and self._may_end(wanted, now_us):
             self._change(wanted, now_us)
+
+    def _start_the_cleared(self, now_us: int) -> None:
+        """Give green to those of the coming stage whose own intergreens are over already."""
+        waiting = self._stages[self._stage] - self._greens
+        cleared = {one for one in waiting if self._earliest_us(frozenset({one})) <= now_us}
+        for group in cleared:
+            self._began_us[group] = now_us
+        self._greens |= cleared
 
     def _turn_green(self, now_us: int) -> None:
         for group in self._stages[self._stage] - self._greens:

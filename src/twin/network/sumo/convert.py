@@ -90,27 +90,12 @@ def map_from_net(net: NetFile, *, timezone: str, name: str) -> tuple[SingleMap, 
     links = {edge.id: _link(net, edge, to_point) for edge in edges.values()}
     designs = designs_of(net)
     movements, ways = _movements(net, edges, designs)
-    used = {link.from_node for link in links.values()} | {link.to_node for link in links.values()}
     network = build_map(
         name=name,
         timezone=timezone,
-        nodes=[
-            Node(NodeId(node.id), to_point(node.xy), control=_control(node.kind))
-            for node in net.junctions.values()
-            if node.id in used
-        ],
+        nodes=_nodes(net, links.values(), to_point),
         links=links.values(),
-        lanes=[
-            Lane(
-                LaneId(lane.id),
-                LinkId(edge.id),
-                lane_number(edge, lane),
-                lane.width_m,
-                lane.allow,
-            )
-            for edge in edges.values()
-            for lane in reversed(edge.motor_lanes)
-        ],
+        lanes=[lane for edge in edges.values() for lane in _lanes(edge)],
         movements=movements,
         junctions=[_junction(design, ways) for design in designs.values()],
         sensors=place_sensors(net, designs, links),
@@ -118,6 +103,23 @@ def map_from_net(net: NetFile, *, timezone: str, name: str) -> tuple[SingleMap, 
     )
     _report(net, designs, findings)
     return network, findings.report(network)
+
+
+def _nodes(net: NetFile, links: Iterable[Link], to_point: Callable[[Xy], Point]) -> list[Node]:
+    used = {node for link in links for node in (link.from_node, link.to_node)}
+    return [
+        Node(NodeId(node.id), to_point(node.xy), control=_control(node.kind))
+        for node in net.junctions.values()
+        if node.id in used
+    ]
+
+
+def _lanes(edge: NetEdge) -> list[Lane]:
+    """Return the lanes for motor vehicles, leftmost first."""
+    return [
+        Lane(LaneId(lane.id), LinkId(edge.id), lane_number(edge, lane), lane.width_m, lane.allow)
+        for lane in reversed(edge.motor_lanes)
+    ]
 
 
 def _report(net: NetFile, designs: dict[str, SignalDesign], findings: Findings) -> None:

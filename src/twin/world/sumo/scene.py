@@ -53,36 +53,39 @@ def open_scene(
         raise InputError(Fault("sumo", str(source), rule))
     root = _xml(configs[0])
     named = {tag: _paths(root, tag) for tag in _FILES}
+    if not named["net-file"]:
+        raise InputError(Fault("sumo", configs[0].name, "names no net-file", "missing"))
     config = copy / configs[0].name
     copy.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(configs[0], config)
-    for name in (name for names in named.values() for name in names):
+    needed = [name for names in named.values() for name in names]
+    for name in dict.fromkeys([*needed, *_other_files(root, source)]):
         _copy(source, copy, name)
-    for name in _other_files(root, source):
-        _copy(source, copy, name)
-    if not named["net-file"]:
-        raise InputError(Fault("sumo", configs[0].name, "names no net-file", "missing"))
     additional = tuple(copy / name for name in named["additional-files"])
     net = read_net(copy / named["net-file"][0], additional=additional)
     network, quality = map_from_net(net, timezone=timezone, name=source.name)
-    begin_s = _number(root, "begin", 0.0)
-    stated = _number(root, "end", -1.0)
-    if end_s is None and stated <= begin_s:
-        routes = [copy / name for name in named["route-files"]]
-        stated = _last_departure_s([*routes, *additional]) + AFTER_LAST_S
+    routes = [copy / name for name in named["route-files"]]
     return Scene(
         name=source.resolve().name,
         folder=copy,
         config=config,
         additional=additional,
-        begin_s=begin_s,
-        end_s=stated if end_s is None else end_s,
+        begin_s=_number(root, "begin", 0.0),
+        end_s=_end_s(root, [*routes, *additional]) if end_s is None else end_s,
         net=net,
         network=network,
         quality=quality,
         designs=designs_of(net),
         loops=loops_of(network.sensors),
     )
+
+
+def _end_s(root: Xml.Element, demand: list[Path]) -> float:
+    """Return the end that the file states, else the last departure and half an hour."""
+    stated = _number(root, "end", -1.0)
+    if stated > _number(root, "begin", 0.0):
+        return stated
+    return _last_departure_s(demand) + AFTER_LAST_S
 
 
 def _xml(path: Path) -> Xml.Element:
