@@ -8,14 +8,14 @@ from typing import Self
 
 import numpy as np
 
-from twin.columns import Floats, Ints
+from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.kernels.arrays import Flow, Limits, Wires
 from twin.simulate.kernels.transmission import advance
-from twin.simulate.roads import Roads, Turns, summed
+from twin.simulate.roads import Roads, Turns, ends_by_node, node_kinds, summed
 
 SHARE_TOLERANCE = 1e-9
-PLENTY_VPS = 1e6  # a capacity that never binds
+WHOLE = 1e-9  # steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +56,12 @@ class LinkTransmission:
         step_s: float,
         density_vpm: Floats | None = None,
         priority_vps: Floats | None = None,
+        drop_share: Floats | None = None,
     ) -> None:
         """Start with the vehicles of `density_vpm` (links,), spread evenly along each link.
 
         priority_vps   (approaches,) weights at nodes; the capacity of each approach when None
+        drop_share     (links,) of its capacity that a link takes while vehicles queue to enter it
         A link shorter than a step gets its travel time rounded up to a step (`steps`).
         Raises SimulationError for a step or a diagram that has no meaning.
         """
@@ -77,6 +79,7 @@ class LinkTransmission:
             turn_capacity=np.full(len(turns.link), np.inf),
             out_capacity=self._capacity_vps * step_s,
             in_capacity=roads.capacity_vps * step_s,
+            drop_share=_checked_drops(drop_share, len(roads)),
             demand=np.zeros(len(turns.origin_node)),
         )
 
@@ -130,6 +133,24 @@ class LinkTransmission:
         """Return the time since the start."""
         return float(self._flow.step[0]) * self.step_s
 
+    def state(self) -> dict[str, Floats | Ints]:
+        """Return a copy of all that a run is: counts, histories, limits."""
+        parts = (self._flow, self._limits)
+        return {name: column.copy() for part in parts for name, column in part._asdict().items()}
+
+    def restore(self, state: dict[str, Floats | Ints]) -> Self:
+        """Go on from a state of a run on the same roads with the same step, to the bit.
+
+        Raises SimulationError naming a column that does not fit.
+        """
+        for part in (self._flow, self._limits):
+            for name, column in part._asdict().items():
+                if name not in state or state[name].shape != column.shape:
+                    message = f"the state does not fit this run: {name}"
+                    raise SimulationError(message)
+                column[:] = state[name]
+        return self
+
     @property
     def entered(self) -> Floats:
         """Return how many vehicles entered each link since the start, or stood on it then."""
@@ -154,6 +175,21 @@ class LinkTransmission:
     def waiting(self) -> Floats:
         """Return how many vehicles wait at each origin."""
         return self._flow.waiting.copy()
+
+    @property
+    def appeared(self) -> Floats:
+        """Return how many vehicles appeared at each origin since the start."""
+        return self._flow.appeared.copy()
+
+    @property
+    def ended(self) -> Floats:
+        """Return how many vehicles ended their trip behind each approach, (approaches,)."""
+        return self._flow.ended.copy()
+
+    @property
+    def dropped(self) -> Bools:
+        """Return where the capacity drop holds now, (links,)."""
+        return self._flow.dropped > 0
 
     @property
     def vehicle_s(self) -> Floats:
@@ -195,21 +231,23 @@ class LinkTransmission:
 
     def _wire(self, priority_vps: Floats) -> Wires:
         roads, turns = self.roads, self.turns
-        free_steps = np.maximum(roads.free_s / self.step_s, 1.0)
-        wave_steps = np.maximum(roads.length_m / roads.wave_mps / self.step_s, 1.0)
+        free_steps = _in_steps(roads.free_s, self.step_s)
+        wave_steps = _in_steps(roads.length_m / roads.wave_mps, self.step_s)
         # Rounding up must not throttle: the link holds what flows at capacity in those times.
         at_capacity = roads.capacity_vps * self.step_s * (free_steps + wave_steps)
-        node_of = np.concatenate([roads.to_node, turns.origin_node])
-        counts = np.bincount(node_of, minlength=roads.nodes)
+        node_start, node_in = ends_by_node(roads, turns)
         return Wires(
             free_steps=free_steps,
             wave_steps=wave_steps,
+            free_lag=np.ceil(free_steps) - free_steps,
+            wave_lag=np.ceil(wave_steps) - wave_steps,
             storage=np.maximum(roads.jam_vpm * roads.length_m, at_capacity),
             priority=np.ascontiguousarray(priority_vps, np.float64),
             in_ring=_ring_starts(free_steps),
             out_ring=_ring_starts(wave_steps),
-            node_start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            node_in=np.argsort(node_of, kind="stable").astype(np.int64),
+            node_start=node_start,
+            node_in=node_in,
+            node_kind=node_kinds(node_start, node_in, turns.start, turns.link),
             turn_start=turns.start,
             turn_link=np.ascontiguousarray(turns.link),
         )
@@ -223,6 +261,9 @@ class LinkTransmission:
             left=np.zeros(links),
             in_history=np.zeros(wires.in_ring[-1]),
             out_history=np.zeros(wires.out_ring[-1]),
+            in_head=np.zeros(links, np.int64),
+            out_head=np.zeros(links, np.int64),
+            dropped=np.zeros(links),
             waiting=np.zeros(origins),
             appeared=np.zeros(origins),
             ended=np.zeros(approaches),
@@ -262,6 +303,22 @@ def _check(roads: Roads, step_s: float) -> None:
     if len(wrong):
         message = f"link {wrong[0]} has a jam density below its density at capacity"
         raise SimulationError(message)
+
+
+def _checked_drops(share: Floats | None, links: int) -> Floats:
+    """Return the share of capacity that stays under a queue, (links,)."""
+    if share is None:
+        return np.ones(links)
+    if share.shape != (links,) or not ((share > 0) & (share <= 1)).all():
+        message = "a capacity drop leaves a share above 0 and up to 1, one value a link"
+        raise SimulationError(message)
+    return np.array(share, np.float64)
+
+
+def _in_steps(time_s: Floats, step_s: float) -> Floats:
+    """Return travel times in steps, at least one; whole numbers are exactly whole."""
+    steps = np.maximum(time_s / step_s, 1.0)
+    return np.where(np.abs(steps - np.round(steps)) < WHOLE, np.round(steps), steps)
 
 
 def _ring_starts(steps: Floats) -> Ints:

@@ -6,7 +6,7 @@ import numpy as np
 
 from twin.columns import Floats
 from twin.errors import SimulationError
-from twin.simulate.kernels.arrays import Flow, Limits, Wires
+from twin.simulate.kernels.arrays import GENERAL, Flow, Limits, Wires
 from twin.simulate.kernels.node import pass_node
 
 
@@ -37,6 +37,7 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
         turn_capacity=np.full(approaches * after, np.inf),
         out_capacity=np.full(approaches, np.inf),
         in_capacity=np.full(after, np.inf),
+        drop_share=np.ones(after),
         demand=np.zeros(0),
     )
     flow = _still(approaches, after)
@@ -52,12 +53,15 @@ def _wires(priority: Floats, after: int) -> Wires:
     return Wires(
         free_steps=nothing,
         wave_steps=nothing,
+        free_lag=nothing,
+        wave_lag=nothing,
         storage=nothing,
         priority=priority.astype(np.float64),
         in_ring=np.zeros(1, np.int64),
         out_ring=np.zeros(1, np.int64),
         node_start=np.array([0, approaches], np.int64),
         node_in=np.arange(approaches, dtype=np.int64),
+        node_kind=np.full(1, GENERAL, np.int64),
         turn_start=np.arange(approaches + 1, dtype=np.int64) * after,
         turn_link=np.tile(np.arange(after, dtype=np.int64), approaches),
     )
@@ -72,6 +76,9 @@ def _still(approaches: int, links: int) -> Flow:
         left=np.zeros(links),
         in_history=nothing,
         out_history=nothing,
+        in_head=np.zeros(0, np.int64),
+        out_head=np.zeros(0, np.int64),
+        dropped=nothing,
         waiting=nothing,
         appeared=nothing,
         ended=np.zeros(approaches),

@@ -9,6 +9,7 @@ import numpy as np
 
 from twin.columns import Floats, Ints
 from twin.network.model import SingleMap
+from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE
 
 JAM_VPM_LANE = 0.15  # vehicles per metre and lane in a jam
 LEAST_CAPACITY_VPS = 0.01
@@ -129,6 +130,27 @@ def _turn_columns(rows: list[list[tuple[int, float, float, int]]], origin_node: 
         movement=np.array([entry[3] for entry in flat], np.int64),
         origin_node=origin_node.astype(np.int64),
     )
+
+
+def ends_by_node(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
+    """Return the approaches that end at each node: CSR starts (nodes + 1,) and rows."""
+    node_of = np.concatenate([roads.to_node, turns.origin_node])
+    counts = np.bincount(node_of, minlength=roads.nodes)
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return start, np.argsort(node_of, kind="stable").astype(np.int64)
+
+
+def node_kinds(node_start: Ints, node_in: Ints, turn_start: Ints, turn_link: Ints) -> Ints:
+    """Say which code decides each node, (nodes,): one approach, plain merge, or any other."""
+    kinds = np.full(len(node_start) - 1, GENERAL, np.int64)
+    ways = np.diff(node_start)
+    kinds[ways == 1] = SINGLE
+    for node in np.flatnonzero(ways > 1).tolist():
+        approaches = node_in[node_start[node] : node_start[node + 1]]
+        first, last = turn_start[approaches], turn_start[approaches + 1]
+        if (last - first == 1).all() and len(set(turn_link[first].tolist())) == 1:
+            kinds[node] = MERGE
+    return kinds
 
 
 def summed(rows: Ints, values: Floats, count: int) -> Floats:

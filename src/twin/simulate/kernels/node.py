@@ -10,7 +10,7 @@ import math
 
 from numba import njit
 
-from twin.simulate.kernels.arrays import Flow, Ints, Limits, Wires
+from twin.simulate.kernels.arrays import MERGE, SINGLE, Flow, Ints, Limits, Wires
 
 FLOOR = 1e-12  # vehicles: less than this does not move, so no state decays into subnormal numbers
 
@@ -94,6 +94,74 @@ def _settle_by_supply(
     for a in approaches:
         if flow.moved[a] < 0.0 and _uses(a, link, wires, limits):
             _settle(a, level * wires.priority[a], wires, limits, flow)
+
+
+@njit(cache=True, nogil=True)
+def pass_single(a: int, wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide a node with one approach: a plain joint or a diverge. As `pass_node`."""
+    amount = flow.sending[a]
+    for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+        room = max(flow.receiving[wires.turn_link[t]], 0.0)
+        if amount * limits.turn_share[t] > room:
+            amount = room / limits.turn_share[t]
+    flow.moved[a] = amount if amount > FLOOR else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _passes_whole(
+    a: int, room: float, fits: bool, wires: Wires, limits: Limits, flow: Flow
+) -> bool:
+    """Say whether nothing holds an approach; what does not fit in its part of the room waits."""
+    share = limits.turn_share[wires.turn_start[a]]
+    return fits or share == 0.0 or flow.sending[a] <= FLOOR or flow.sending[a] <= room
+
+
+@njit(cache=True, nogil=True)
+def pass_merge(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide a node whose approaches have one turn each, all to one link. As `pass_node`."""
+    room = max(flow.receiving[wires.turn_link[wires.turn_start[approaches[0]]]], 0.0)
+    wanted = 0.0
+    weight = 0.0
+    for a in approaches:
+        share = limits.turn_share[wires.turn_start[a]]
+        wanted += flow.sending[a] * share
+        weight += wires.priority[a] * share if flow.sending[a] > FLOOR else 0.0
+        flow.moved[a] = -1.0
+    fits = wanted <= room or weight == 0.0
+    settled = True
+    while settled:
+        level = room / weight if weight > 0.0 else 0.0
+        weight = 0.0
+        settled = False
+        for a in approaches:
+            if flow.moved[a] >= 0.0:
+                continue
+            share = limits.turn_share[wires.turn_start[a]]
+            if _passes_whole(a, level * wires.priority[a], fits, wires, limits, flow):
+                flow.moved[a] = flow.sending[a] if flow.sending[a] > FLOOR else 0.0
+                room = max(room - flow.moved[a] * share, 0.0)
+                settled = True
+            else:
+                weight += wires.priority[a] * share
+    for a in approaches:
+        if flow.moved[a] < 0.0:
+            amount = level * wires.priority[a]
+            flow.moved[a] = amount if amount > FLOOR else 0.0
+
+
+@njit(cache=True, nogil=True)
+def pass_any(node: int, wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide one node by the code made for its kind; the kind changes no flow (to 1e-12)."""
+    first = wires.node_start[node]
+    last = wires.node_start[node + 1]
+    if first == last:
+        return
+    if wires.node_kind[node] == SINGLE:
+        pass_single(wires.node_in[first], wires, limits, flow)
+    elif wires.node_kind[node] == MERGE:
+        pass_merge(wires.node_in[first:last], wires, limits, flow)
+    else:
+        pass_node(wires.node_in[first:last], wires, limits, flow)
 
 
 @njit(cache=True, nogil=True)

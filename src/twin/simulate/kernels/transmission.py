@@ -6,37 +6,44 @@ free travel time ago, what can enter is what left one wave time ago plus the sto
 
 from __future__ import annotations
 
-import math
-
 from numba import njit
 
 from twin.simulate.kernels.arrays import Floats, Flow, Limits, Wires
-from twin.simulate.kernels.node import FLOOR, pass_node
+from twin.simulate.kernels.node import FLOOR, pass_any
+
+HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
 
 @njit(cache=True, nogil=True)
-def _past(history: Floats, start: int, stop: int, at: float) -> float:
-    """Return a cumulative count at a past moment (in steps), straight between steps."""
+def _past(history: Floats, start: int, stop: int, head: int, lag: float) -> float:
+    """Return a count one travel time before the next step, straight between steps.
+
+    A ring holds the steps of that time and now, so the moment lies after the next two places.
+    """
     size = stop - start
-    before = math.floor(at)
-    share = at - before
-    value: float = history[start + before % size]
-    if share > 0.0:
-        value += share * (history[start + (before + 1) % size] - value)
+    place = head + 2
+    if place >= size:
+        place -= size
+    value: float = history[start + place]
+    if lag > 0.0:
+        place += 1
+        if place >= size:
+            place -= size
+        value += lag * (history[start + place] - value)
     return value
 
 
 @njit(cache=True, nogil=True)
 def _offer(wires: Wires, limits: Limits, flow: Flow) -> None:
     """Compute what every approach can send and every link can receive in the next step."""
-    after = flow.step[0] + 1
     links = len(flow.entered)
     for link in range(links):
         arrived = _past(
             flow.in_history,
             wires.in_ring[link],
             wires.in_ring[link + 1],
-            after - wires.free_steps[link],
+            flow.in_head[link],
+            wires.free_lag[link],
         )
         ready = max(arrived - flow.left[link], 0.0)
         flow.sending[link] = min(ready, limits.out_capacity[link])
@@ -44,10 +51,14 @@ def _offer(wires: Wires, limits: Limits, flow: Flow) -> None:
             flow.out_history,
             wires.out_ring[link],
             wires.out_ring[link + 1],
-            after - wires.wave_steps[link],
+            flow.out_head[link],
+            wires.wave_lag[link],
         )
         room = max(freed + wires.storage[link] - flow.entered[link], 0.0)
-        flow.receiving[link] = min(room, limits.in_capacity[link])
+        capacity = limits.in_capacity[link]
+        if flow.dropped[link] > 0.0:
+            capacity *= limits.drop_share[link]
+        flow.receiving[link] = min(room, capacity)
     for origin in range(len(flow.waiting)):
         flow.appeared[origin] += limits.demand[origin]
         flow.waiting[origin] += limits.demand[origin]
@@ -77,13 +88,41 @@ def _move(wires: Wires, limits: Limits, flow: Flow) -> None:
             flow.entered[wires.turn_link[t]] += moved * limits.turn_share[t]
         flow.ended[a] += moved * limits.exit_share[a]
     flow.step[0] += 1
-    step = flow.step[0]
     for link in range(links):
         flow.vehicle_steps[link] += 0.5 * (flow.entered[link] - flow.left[link])
         start = wires.in_ring[link]
-        flow.in_history[start + step % (wires.in_ring[link + 1] - start)] = flow.entered[link]
+        head = flow.in_head[link] + 1
+        flow.in_head[link] = head if start + head < wires.in_ring[link + 1] else 0
+        flow.in_history[start + flow.in_head[link]] = flow.entered[link]
         start = wires.out_ring[link]
-        flow.out_history[start + step % (wires.out_ring[link + 1] - start)] = flow.left[link]
+        head = flow.out_head[link] + 1
+        flow.out_head[link] = head if start + head < wires.out_ring[link + 1] else 0
+        flow.out_history[start + flow.out_head[link]] = flow.left[link]
+
+
+@njit(cache=True, nogil=True)
+def _mark_drops(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Mark the links whose entry was the bottleneck of a queue in this step.
+
+    Not marked: a link that is held by its own queue, for its entry is then no active bottleneck.
+    """
+    for link in range(len(flow.entered)):
+        flow.weight[link] = 0.0
+        flow.receiving[link] = 0.0
+    for a in range(len(flow.moved)):
+        held = flow.sending[a] - flow.moved[a] > HELD_SHARE * flow.sending[a]
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            link = wires.turn_link[t]
+            flow.weight[link] += flow.moved[a] * limits.turn_share[t]
+            if held and limits.turn_share[t] > 0.0:
+                flow.receiving[link] = 1.0
+    for link in range(len(flow.entered)):
+        capacity = limits.in_capacity[link]
+        if flow.dropped[link] > 0.0:
+            capacity *= limits.drop_share[link]
+        binds = flow.weight[link] >= capacity * (1.0 - HELD_SHARE) and capacity > 0.0
+        active = binds and flow.receiving[link] > 0.0 and limits.drop_share[link] < 1.0
+        flow.dropped[link] = 1.0 if active else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -93,13 +132,13 @@ def advance(wires: Wires, limits: Limits, flow: Flow, steps: int) -> None:
     Holds: vehicles conserved to 1e-9; 0 <= vehicles on a link <= its storage.
     Needs: free_steps and wave_steps of at least 1; the caller checks (SimulationError).
     """
+    drops = False
+    for link in range(len(flow.entered)):
+        drops = drops or limits.drop_share[link] < 1.0
     for _ in range(steps):
         _offer(wires, limits, flow)
         for node in range(len(wires.node_start) - 1):
-            pass_node(
-                wires.node_in[wires.node_start[node] : wires.node_start[node + 1]],
-                wires,
-                limits,
-                flow,
-            )
+            pass_any(node, wires, limits, flow)
+        if drops:
+            _mark_drops(wires, limits, flow)
         _move(wires, limits, flow)
