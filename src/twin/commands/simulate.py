@@ -1,4 +1,4 @@
-"""`twin simulate`: run a trip table over a network, and say where every trip is at the end."""
+"""`twin simulate`: a trip table over a network, or one bare case; both in numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from twin.commands.console import ERR, OUT, plain_errors, print_json, progress
+from twin.commands.simulate_case import run_case_file
 from twin.network.gmns import read_demand, read_gmns
 from twin.network.model import SingleMap
 from twin.simulate.trips import TripRun, plan_trips, run_trips
@@ -29,7 +30,9 @@ _LINES = (
 
 
 def simulate(
-    folder: Annotated[Path, typer.Argument(help="GMNS folder of the network.")],
+    source: Annotated[
+        Path, typer.Argument(help="GMNS folder of a network, or the JSON file of a bare case.")
+    ],
     *,
     demand: Annotated[
         Path | None,
@@ -46,16 +49,23 @@ def simulate(
     ] = 10.0,
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for links.csv and report.json.")
+        Path | None, typer.Option("--out", help="Folder for the tables and the report.")
     ] = None,
 ) -> None:
-    """Run one hour's trips over a network with the link transmission model.
+    """Run one hour's trips over a network, or one bare case from a JSON file.
 
     Trips leave evenly within an hour and drive the quickest paths at free speed. At the end
     trips = inside a zone + not departed + waiting + arrived + inside, to the last vehicle.
+    A case says all of itself: --demand, --duration and --dt are for networks.
     """
+    if source.is_file():
+        with plain_errors():
+            report = run_case_file(source, out)
+        if as_json or out is None:
+            print_json(report)
+        return
     with plain_errors():
-        network, run = _run(folder, _beside(folder, demand), duration_s=duration_s, step_s=step_s)
+        network, run = _run(source, _beside(source, demand), duration_s=duration_s, step_s=step_s)
     report = _report(network, run)
     if out is not None:
         with plain_errors():
