@@ -29,7 +29,7 @@ LINES = (
     Line("L1-O", "Puente Este - La Concordia", 420.0, ("AV-O-01", "AV-O-29", "X4-campo-b")),
     Line("L2-N", "Ronda Sur - Ronda Norte", 600.0, ("SAL06A-b", "C06B-a", "C06E-a", "SAL06G-a")),
     Line("L2-S", "Ronda Norte - Ronda Sur", 600.0, ("SAL06G-b", "C06E-b", "C06B-b", "SAL06A-a")),
-    Line("L3", "Microbús del Casco Antiguo", 900.0, ("SAL06A-b", "OLD07-a", "SAL10A-a")),
+    Line("L3", "Microbús del Casco Antiguo", 900.0, ("SAL06A-b", "OLD07-a", "SAL12A-a")),
 )
 
 

@@ -18,7 +18,7 @@ _TERMINAL_M = 95.0  # from the axis to where ramps meet the cross road
 NOSE_M = 400.0  # from the cross road to the nose of a ramp
 _SLOWING_M = 260.0
 _JOINING_M = 340.0
-_POCKET_M = 90.0
+_POCKET_M = 220.0  # two lanes so far before the end of a ramp
 _LINK_M = 660.0  # wished length of a link
 LANES = 3
 VIADUCT_M = (13_750.0, 14_850.0)  # two lanes northbound: where the morning jams
@@ -180,9 +180,9 @@ def _ramp(sheet: Sheet, place: Interchange, *, north: bool, leaving: bool) -> No
     terminal = f"X{place.number}{'E' if north else 'W'}"
     name = f"R{place.number}-{letter}-{'off' if leaving else 'on'}"
     title = f"{'Salida' if leaving else 'Entrada'} {place.name}"
-    nose_on = ((340.0, 33.0), (240.0, 48.0))  # a sharp angle would leave a wide nose
+    nose_on = ((340.0, 33.0), (270.0, 45.0))  # a sharp angle would leave a wide nose
     outer = tuple(beside(place.at_m + ahead * s, side * right) for s, right in nose_on)
-    middle = sheet.node(f"{name}-m", beside(place.at_m + ahead * _POCKET_M, side * 72.0))
+    middle = sheet.node(f"{name}-m", beside(place.at_m + ahead * _POCKET_M, side * 54.0))
     if leaving:
         sheet.link(f"{name}-1", (nose, middle), RAMP, title=title, via=outer)
         sheet.link(f"{name}-2", (middle, terminal), RAMP, lanes=2, title=title)
@@ -226,7 +226,8 @@ def lead_over_bridges(sheet: Sheet) -> None:
     """Say which lanes lead over the bridges with signals; the ways into the city must be there.
 
     The left lane of a bridge is for those who turn left onto the motorway. Many come off the
-    motorway for the city: they have two lanes to turn from.
+    motorway for the city: they have two lanes to turn from. The right lane before a bridge is for
+    those who turn right onto the motorway, who have more green than the others.
     """
     for place in INTERCHANGES:
         if place.signals:
@@ -237,8 +238,8 @@ def lead_over_bridges(sheet: Sheet) -> None:
             sheet.spans[f"R{place.number}-S-off-2", over[False]] = ((1, 2), (2, 3))
             sheet.spans[f"R{place.number}-N-off-2", city.id] = ((1, 2), (1, 2))
             sheet.spans[over[False], city.id] = ((2, 3), (1, 2))
-            sheet.spans[f"{name}-oeste-a", over[False]] = ((1, 2), (1, 2))
-            sheet.spans[back.id, over[True]] = ((1, 2), (1, 2))
+            sheet.spans[f"{name}-oeste-a", over[False]] = ((1, 1), (1, 2))
+            sheet.spans[back.id, over[True]] = ((1, 1), (1, 2))
             sheet.spans[over[True], f"{name}-oeste-b"] = ((2, 3), (1, 2))
 
 

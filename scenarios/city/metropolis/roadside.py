@@ -81,8 +81,8 @@ def sensors(sheet: Sheet, signals: frozenset[str]) -> tuple[Sensor, ...]:
 
 STOP_LINKS = (
     *(f"AV-{letter}-{number:02d}" for letter in "EO" for number in range(3, 28, 4)),
-    *(f"C06{row}-{way}" for row in "AB" for way in "ab"),
-    *(f"C06{row}-{way}" for row in "EF" for way in "ab"),
+    *(f"C06{row}-{way}" for row in "BE" for way in "ab"),
+    *(f"C06{row}-{way}" for row in "AF" for way in ("in1", "out")),
     "RONDA03-a",
     "RONDA08-a",
     "RONDA13-a",

@@ -1,5 +1,5 @@
 """The signals: fourteen junctions of the avenue in three layouts, six ends of ramps,
-and the two corners where the ways from the motorway reach the city."""
+the crossings of the two ring roads with streets that lead out of the city."""
 
 from __future__ import annotations
 
@@ -33,16 +33,18 @@ class Layout:
 # (F4 both of them where there is no F5); P1: on foot across the avenue, P2: along it
 SPLIT_LEFTS = Layout((("F1", "F2", "P2"), ("F3",), ("F4", "P1")), (36, 17, 27), (46, 20, 34))
 ONE_BY_ONE = Layout(
-    (("F1", "F2", "P2"), ("F3",), ("F4",), ("F5", "P1")), (30, 16, 16, 18), (40, 18, 20, 22)
+    (("F1", "F2", "P2"), ("F3",), ("F4",), ("F5", "P1")), (30, 16, 16, 18), (44, 18, 18, 20)
 )
 ALL_ON_FOOT = Layout((("F1", "F2"), ("F4",), ("P1",)), (38, 24, 18), (50, 30, 20))
 # F1: straight on from the bridge, F2: from the other side, F3: from the ramp, F4: left off the
-# bridge; P1: across the cross road, P2: across the ramps
-RAMP_END = Layout((("F1", "F2", "P2"), ("F1", "F4"), ("F3", "P1")), (28, 19, 33), (37, 22, 41))
+# bridge, F5: right onto the motorway; P1: across the cross road, P2: across the ramps
+RAMP_END = Layout(
+    (("F1", "F2", "F5", "P2"), ("F1", "F4"), ("F3", "F5", "P1")), (26, 20, 34), (33, 31, 36)
+)
 # F1: the main road, F2: the side road; P1: across the main road, P2: across the side road
 CORNER = Layout((("F1", "P2"), ("F2", "P1")), (50, 30), (62, 38))
 
-_LAYOUT_OF = {2: ONE_BY_ONE, 6: ONE_BY_ONE, 7: ALL_ON_FOOT, 8: ALL_ON_FOOT, 11: ONE_BY_ONE}
+_LAYOUT_OF = {6: ONE_BY_ONE, 7: ALL_ON_FOOT, 8: ALL_ON_FOOT, 11: ONE_BY_ONE}
 
 
 def _avenue_group(movement: Movement, groups: frozenset[str]) -> str:
@@ -59,11 +61,11 @@ def _ramp_group(movement: Movement) -> str:
         return "F3"
     if "-puente-" in movement.from_link:
         return "F4" if movement.kind is TurnKind.LEFT else "F1"
-    return "F2"
+    return "F5" if movement.to_link.startswith("R") else "F2"
 
 
 def _corner_group(movement: Movement) -> str:
-    return "F2" if movement.from_link.startswith("C") else "F1"
+    return "F2" if movement.from_link.startswith(("C", "SAL")) else "F1"
 
 
 def _group_of(movement: Movement, layout: Layout, groups: frozenset[str]) -> str:
@@ -141,6 +143,6 @@ def junctions(sheet: Sheet, movements: tuple[Movement, ...]) -> tuple[Junction, 
             for offset_s, side in ((0.0, "W"), (12.0, "E")):
                 name = f"X{place.number}{side}"
                 made.append(_junction(sheet, name, RAMP_END, at_node[name], offset_s))
-    for name in CORNERS:
-        made.append(_junction(sheet, name, CORNER, at_node[name], 20.0))
+    for number, name in enumerate(CORNERS):
+        made.append(_junction(sheet, name, CORNER, at_node[name], number * _BLOCK_S))
     return tuple(made)

@@ -52,7 +52,10 @@ _BARRIOS = {
 }
 
 
-CORNERS = ("G01A", "G01G")  # where the ways from the motorway reach the city, with signals
+WAYS_OUT = {"A": (2, 4, 6, 12), "G": (2, 4, 6, 8, 10, 12)}  # cross streets that go on outwards
+CORNERS = tuple(  # crossings of the ring roads with signals: the ways in, and the ways out
+    f"G{column:02d}{row}" for row, columns in WAYS_OUT.items() for column in (1, *columns)
+)
 
 
 def place(column: int, row: str) -> str:
@@ -145,7 +148,8 @@ def _rows(sheet: Sheet) -> None:
             if OLD_COLUMNS[0] <= column < OLD_COLUMNS[1] and row in "AC":
                 continue
             ends = (place(column, row), place(column + 1, row))
-            sheet.street(f"F{row}{column + 1:02d}", ends, kind, title=title)
+            lanes = 2 if row in "AG" else 1
+            sheet.street(f"F{row}{column + 1:02d}", ends, kind, lanes=lanes, title=title)
 
 
 _EAST = {"A": "Polígono Sur", "C": "Huertas", "E": "Campus", "G": "Polígono Norte"}
@@ -158,7 +162,7 @@ def _edges(sheet: Sheet) -> None:
         end = sheet.node(f"EST{row}", at(east_m, ROWS[row]), zone=zone)
         sheet.street(f"FIN{row}", (place(COLUMNS - 1, row), end), LOCAL, title=zone)
     for row, sign, word in (("A", -1.0, "Sur"), ("G", 1.0, "Norte")):
-        for column in range(1, COLUMNS - 1, 2):
+        for column in (number - 1 for number in WAYS_OUT[row]):
             spot = at(column_m(column), ROWS[row] + sign * 300.0)
             zone = f"{COLUMN_NAMES[column].split()[-1]} {word}"
             end = sheet.node(f"FUERA{column + 1:02d}{row}", spot, zone=zone)
@@ -175,7 +179,7 @@ def _access(sheet: Sheet, number: int, corner: str, title: str) -> None:
         chain.append(sheet.node(f"AC{number}{len(chain)}", spot))
     chain.append(corner)
     for step, ends in enumerate(itertools.pairwise(chain), 1):
-        lanes = 2 if step in {1, 4} else 1
+        lanes = 1 if step in {2, 3} else 2
         sheet.street(f"ACC{number}{step}", ends, ACCESS, lanes=lanes, title=title)
 
 

@@ -15,21 +15,21 @@ _SLOT_S = 900
 # Share of the peak in each quarter of an hour from 06:00; the peak is 07:30 to 08:45.
 PROFILE = (
     *(0.34, 0.40, 0.48, 0.58),
-    *(0.70, 0.84, 0.97, 1.00),
-    *(1.00, 0.99, 0.94, 0.84),
-    *(0.72, 0.63, 0.58, 0.55),
+    *(0.72, 0.91, 1.00, 1.00),
+    *(0.98, 0.95, 0.88, 0.78),
+    *(0.66, 0.57, 0.52, 0.48),
 )
 SHIFTS_MIN = 6.0  # how much earlier or later a day may be
 _DAY_SPREAD = 0.025
 # Peak vehicles an hour between the ends of the motorway (N, S), the land around it (O: along its
 # west and east; OS, ON: south and north of the viaduct) and the city (C).
 _PEAK_VPH = {
-    ("S", "N"): 2150.0,
+    ("S", "N"): 2090.0,
     ("N", "S"): 1450.0,
-    ("S", "C"): 600.0,
-    ("N", "C"): 650.0,
-    ("C", "S"): 380.0,
-    ("C", "N"): 600.0,
+    ("S", "C"): 500.0,
+    ("N", "C"): 540.0,
+    ("C", "S"): 320.0,
+    ("C", "N"): 540.0,
     ("OS", "N"): 950.0,
     ("ON", "N"): 260.0,
     ("N", "OS"): 330.0,
@@ -38,14 +38,14 @@ _PEAK_VPH = {
     ("S", "ON"): 170.0,
     ("OS", "S"): 460.0,
     ("ON", "S"): 220.0,
-    ("OS", "C"): 480.0,
-    ("ON", "C"): 250.0,
-    ("C", "OS"): 280.0,
-    ("C", "ON"): 150.0,
+    ("OS", "C"): 420.0,
+    ("ON", "C"): 210.0,
+    ("C", "OS"): 240.0,
+    ("C", "ON"): 130.0,
     ("OS", "ON"): 130.0,
     ("ON", "OS"): 110.0,
     ("OS", "OS"): 160.0,
-    ("C", "C"): 1600.0,
+    ("C", "C"): 1450.0,
 }
 _KINDS = ("car", "van", "truck", "taxi")
 _FAR = (0.80, 0.08, 0.12, 0.0)
