@@ -28,7 +28,7 @@ from twin.world.tape import (
     Recording,
 )
 
-__all__ = ["Item", "ReadingTable", "Recording", "SpeedUnit", "open_recording"]
+__all__ = ["Item", "ReadingTable", "Recording", "SpeedUnit", "open_recording", "open_script"]
 
 _NONE: Final = -1
 _WEEK_RATE: Final = 60.0
@@ -67,7 +67,16 @@ def open_recording(
 # --- a scenario's folder -----------------------------------------------------------------------
 
 
-def _open_scenario(folder: Path) -> Recording:
+def open_script(folder: Path) -> Recording:
+    """Read what is known of a scenario beforehand: people and incidents, no readings.
+
+    Raises InputError naming the file that cannot be read.
+    """
+    nothing = ReadingTable((), np.empty(0, dtype=np.int64), 1.0, None, None, None)
+    return _open_scenario(folder, nothing)
+
+
+def _open_scenario(folder: Path, table: ReadingTable | None = None) -> Recording:
     about = _json(folder / "scenario.json")
     day = folder / "day"
     try:
@@ -83,7 +92,7 @@ def _open_scenario(folder: Path) -> Recording:
             demo_start_us=demo_us,
             demo_rate=float(about["demo_rate"]),
             description=str(about["description"]),
-            table=_day_table(day / "readings.npz"),
+            table=_day_table(day / "readings.npz") if table is None else table,
             passage_rows=tuple(_passage(row, day) for row in _rows(day / "passages.csv")),
             authorisation_rows=_authorisations(day / "authorisations.csv"),
             incident_rows=_incidents(day / "incidents.json"),

@@ -19,20 +19,11 @@ from xml.sax.saxutils import quoteattr
 
 from twin.errors import Fault, InputError, SimulationError
 from twin.network.sumo.detectors import PERIOD_S, Loop
+from twin.world.sumo.meters import LoopCount
 from twin.world.sumo.scene import Scene
 
 PORT_TRIES: Final = 60
 _TIMEOUT_S: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class LoopCount:
-    """What one loop measured over its last whole period; speed None when nobody passed."""
-
-    loop: str
-    count: int
-    speed_mps: float | None
-    occupancy_pct: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +73,7 @@ def sumo_command(scene: Scene, out: Path, *, seed: int, loops: Path | None) -> l
         sumo_program("sumo"),
         *("-c", str(scene.config)),
         *("--additional-files", ",".join(str(path) for path in additional)),
+        *(("--load-state", str(scene.state)) if scene.state else ()),
         *("--begin", f"{scene.begin_s:g}"),
         *("--end", f"{scene.end_s:g}"),
         *("--step-length", "1"),
@@ -127,9 +119,8 @@ class Engine:
         self.scene = scene
         self._loops = tuple(loop.id for loop in scene.loops)
         self._lights = tuple(scene.designs)
-        command = sumo_command(
-            scene, out, seed=seed, loops=write_loops(scene.loops, scene.folder / "loops.add.xml")
-        )
+        loops = None if scene.city else write_loops(scene.loops, scene.folder / "loops.add.xml")
+        command = sumo_command(scene, out, seed=seed, loops=loops)
         traci = _client()
         self._fault: type[Exception] = traci.exceptions.FatalTraCIError
         self._constants = traci.constants
@@ -167,7 +158,23 @@ class Engine:
         self._sumo.simulation.subscribe([c.VAR_ARRIVED_VEHICLES_NUMBER])
         self._arrived = 0
         self._occupied = dict.fromkeys(self._loops, 0.0)
-        self._steps = 0
+        self._steps = dict.fromkeys(self._loops, 0)
+        self._watched: tuple[str, ...] = ()
+        self.places: dict[str, dict[str, float]] = {}
+
+    def watch(self, links: Sequence[str]) -> None:
+        """Keep in `places`, from now on, who is where on some links: link, vehicle, metre."""
+        self._watched = tuple(links)
+        for link in self._watched:
+            self._sumo.edge.subscribe(link, [self._constants.LAST_STEP_VEHICLE_ID_LIST])
+
+    def _look(self) -> None:
+        found = self._sumo.edge.getAllSubscriptionResults() if self._watched else {}
+        names = self._constants.LAST_STEP_VEHICLE_ID_LIST
+        self.places = {
+            link: {one: float(self._sumo.vehicle.getLanePosition(one)) for one in said[names]}
+            for link, said in found.items()
+        }
 
     def step(self, states: dict[str, str]) -> dict[str, str]:
         """Show these states, move one second, and return what the lights show then.
@@ -183,6 +190,7 @@ class Engine:
                 self._constants.VAR_ARRIVED_VEHICLES_NUMBER
             ]
             self._add_occupancy()
+            self._look()
         except (self._fault, OSError) as error:
             raise SimulationError(self._why(error)) from error
         letter = self._constants.TL_RED_YELLOW_GREEN_STATE
@@ -192,29 +200,26 @@ class Engine:
         share = self._constants.LAST_STEP_OCCUPANCY
         for loop, said in self._sumo.inductionloop.getAllSubscriptionResults().items():
             self._occupied[loop] += min(max(float(said[share]), 0.0), 100.0)
-        self._steps += 1
+            self._steps[loop] += 1
 
-    def loops(self) -> list[LoopCount]:
-        """Return what all loops measured since this was asked last; ask once a period.
+    def loops(self, names: Sequence[str]) -> dict[str, LoopCount]:
+        """Return what some loops measured since they were asked last; ask once a period.
 
         Occupancy is the mean of the steps: SUMO's own of an interval is wrong, even negative, when
         a vehicle stands on the loop at its end.
         """
         c = self._constants
         found = self._sumo.inductionloop.getAllSubscriptionResults()
-        counts = []
-        for loop in self._loops:
+        counts = {}
+        for loop in names:
             speed_mps = float(found[loop][c.VAR_LAST_INTERVAL_SPEED])
-            counts.append(
-                LoopCount(
-                    loop,
-                    int(found[loop][c.VAR_LAST_INTERVAL_NUMBER]),
-                    speed_mps if speed_mps >= 0 else None,
-                    self._occupied[loop] / max(self._steps, 1),
-                )
+            counts[loop] = LoopCount(
+                loop,
+                int(found[loop][c.VAR_LAST_INTERVAL_NUMBER]),
+                speed_mps if speed_mps >= 0 else None,
+                self._occupied[loop] / max(self._steps[loop], 1),
             )
-        self._occupied = dict.fromkeys(self._loops, 0.0)
-        self._steps = 0
+            self._occupied[loop], self._steps[loop] = 0.0, 0
         return counts
 
     def traffic(self) -> Traffic:
@@ -225,10 +230,6 @@ class Engine:
             arrived=self._arrived,
             expected=int(self._sumo.simulation.getMinExpectedNumber()),
         )
-
-    def limit_speed(self, link: str, speed_mps: float) -> None:
-        """Set what the signs over a link allow."""
-        self._sumo.edge.setMaxSpeed(link, speed_mps)
 
     def close(self) -> None:
         """End SUMO, so that it writes its outputs."""

@@ -9,6 +9,7 @@ from twin.network.model import Junction, SingleMap
 from twin.network.sumo.programs import SignalDesign
 from twin.units import SECOND_US
 from twin.world.cabinet import Aspect, Cabinet
+from twin.world.sumo.city import LampLink
 
 _RED: Final = "r"
 
@@ -61,6 +62,26 @@ class Head:
         """Say whether a link that yields now is about to get priority."""
         shown = self.cabinet.shown
         return protected is not None and shown.changing and protected in self._stages[shown.stage]
+
+
+class LampHead:
+    """The heads of one junction of a city, whose table says which group rules which link."""
+
+    def __init__(self, cabinet: Cabinet, links: tuple[LampLink, ...]) -> None:
+        """Show what `cabinet` decides."""
+        self.cabinet = cabinet
+        self._links = links
+
+    def state(self) -> str:
+        """Return the letters at the cabinet's last beat."""
+        aspects = self.cabinet.aspects()
+        return "".join(_lamp(aspects[link.group], link.yields) for link in self._links)
+
+
+def _lamp(aspect: Aspect, yields: bool) -> str:
+    if aspect is Aspect.GREEN:
+        return "g" if yields else "G"
+    return "y" if aspect is Aspect.YELLOW else _RED
 
 
 def street_map(network: SingleMap, *, begin_s: float, start_us: int) -> SingleMap:

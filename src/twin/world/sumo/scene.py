@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as Xml
@@ -13,9 +13,11 @@ from twin.errors import Fault, InputError
 from twin.network.model import SingleMap
 from twin.network.quality import QualityReport
 from twin.network.sumo.convert import designs_of, map_from_net
-from twin.network.sumo.detectors import Loop, loops_of
+from twin.network.sumo.detectors import PERIOD_S, Loop, loops_of
 from twin.network.sumo.net import NetFile, read_net
 from twin.network.sumo.programs import SignalDesign
+from twin.world.sumo.city import City, is_city, open_city
+from twin.world.sumo.meters import Meter
 
 AFTER_LAST_S: Final = 1800.0
 _FILES: Final = ("net-file", "route-files", "additional-files", "weight-files")
@@ -23,7 +25,11 @@ _FILES: Final = ("net-file", "route-files", "additional-files", "weight-files")
 
 @dataclass(frozen=True)
 class Scene:
-    """A scenario ready to run. `config` is the copy; seconds are SUMO's."""
+    """A scenario ready to run. `config` is the copy; seconds are SUMO's.
+
+    `city` is there when the folder has a map of its own: then that is the map, and its loops stand
+    in the additional files. `state` is a state of SUMO at `begin_s` to go on from.
+    """
 
     name: str
     folder: Path
@@ -36,6 +42,15 @@ class Scene:
     quality: QualityReport
     designs: dict[str, SignalDesign]
     loops: tuple[Loop, ...]
+    city: City | None = None
+    state: Path | None = None
+
+    @property
+    def meters(self) -> tuple[Meter, ...]:
+        """The sensors of the map with their loops."""
+        if self.city is not None:
+            return self.city.meters
+        return tuple(Meter(loop.id, PERIOD_S, (loop.id,)) for loop in self.loops)
 
 
 def open_scene(
@@ -65,7 +80,7 @@ def open_scene(
     net = read_net(copy / named["net-file"][0], additional=additional)
     network, quality = map_from_net(net, timezone=timezone, name=source.name)
     routes = [copy / name for name in named["route-files"]]
-    return Scene(
+    scene = Scene(
         name=source.resolve().name,
         folder=copy,
         config=config,
@@ -78,6 +93,12 @@ def open_scene(
         designs=designs_of(net),
         loops=loops_of(network.sensors),
     )
+    return _with_city(scene, source) if is_city(source) else scene
+
+
+def _with_city(scene: Scene, source: Path) -> Scene:
+    city = open_city(source, scene.additional, origin_s=scene.begin_s)
+    return replace(scene, network=city.network, quality=city.quality, loops=city.loops, city=city)
 
 
 def _end_s(root: Xml.Element, demand: list[Path]) -> float:

@@ -6,13 +6,14 @@ import asyncio
 import heapq
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from twin.clock import Clock
+from twin.events import Passage, Reading
 from twin.world.faults import Timed
 from twin.world.service import Answer, Service
 
@@ -29,6 +30,8 @@ class Sender:
 
     service: Service
     clock: Clock
+    path: str = "/readings"
+    encode: Callable[[Reading | Passage], bytes] = msgspec.json.encode
     counts: Counter[str] = field(default_factory=Counter)
     lag_s: float = 0.0
     _heap: list[tuple[int, int, bytes]] = field(default_factory=list)
@@ -40,7 +43,7 @@ class Sender:
         """Take items over, to be sent when the street reaches their arrival."""
         for item in items:
             self._number += 1
-            body = msgspec.json.encode(item.event)
+            body = self.encode(item.event)
             heapq.heappush(self._heap, (item.arrival_us, self._number, body))
 
     def __len__(self) -> int:
@@ -67,7 +70,7 @@ class Sender:
         """Send everything that is due by a moment."""
         while batch := self._due(until_us):
             begun_s = time.monotonic()
-            answer = await self.service.send("/readings", batch)
+            answer = await self.service.send(self.path, batch)
             took_s = time.monotonic() - begun_s
             self.lag_s = took_s / max(self.clock.wall_seconds(1.0), 1e-9)
             self._count(len(batch), answer)

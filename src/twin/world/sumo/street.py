@@ -11,18 +11,20 @@ from typing import Final
 
 import httpx
 
-from twin.clock import Clock, ManualClock, datetime_from_us, us_from_seconds
-from twin.events import ControlMode, Reading
-from twin.network.sumo.detectors import PERIOD_S
-from twin.units import SECOND_US, kph_from_mps
+from twin.clock import Clock, ManualClock, us_from_seconds
+from twin.events import ControlMode
+from twin.units import SECOND_US
+from twin.world.cabinet import Cabinet
 from twin.world.controllers import SignalControllers
 from twin.world.faults import Distorter, Timed
 from twin.world.monitor import Monitor, rules_of_net
 from twin.world.service import wait_s
 from twin.world.sumo.clocks import Pace, PacedClock
-from twin.world.sumo.engine import Engine, LoopCount, Traffic
-from twin.world.sumo.heads import Head, street_map
+from twin.world.sumo.engine import Engine, Traffic
+from twin.world.sumo.heads import Head, LampHead, street_map
 from twin.world.sumo.line import Line
+from twin.world.sumo.meters import due
+from twin.world.sumo.roadside import Roadside, RoadsideKeys, Wire
 from twin.world.sumo.scene import Scene
 from twin.world.sumo.sender import Sender
 
@@ -73,7 +75,11 @@ class Ledger:
 
 @dataclass(frozen=True)
 class StreetPlan:
-    """How one run is set up. `start_us` is the service's moment at the scene's begin."""
+    """How one run is set up. `start_us` is the service's moment at the scene's begin.
+
+    `parties` are the keys of a city's other parties; the controllers have run their own plans for
+    `settled_s` when the run begins (a scene that goes on from a state does not start all red).
+    """
 
     scene: Scene
     start_us: int
@@ -81,6 +87,8 @@ class StreetPlan:
     out: Path
     key: str
     rate: float
+    parties: RoadsideKeys | None = None
+    settled_s: float = 0.0
 
 
 class Street:
@@ -103,23 +111,38 @@ class Street:
         self.distorter = distorter
         self.line_down = False
         self._clock = clock
-        self._street_clock = ManualClock(plan.start_us)
+        self._street_clock = ManualClock(plan.start_us - us_from_seconds(plan.settled_s))
         self._service_lag_s = service_lag_s
         line = Line(client, key=plan.key, is_cut=self._is_cut, pause=_short_pause)
         network = street_map(plan.scene.network, begin_s=plan.scene.begin_s, start_us=plan.start_us)
         self.controllers = SignalControllers(network, service=line, clock=self._street_clock)
         self._line = line
+        self._meters = plan.scene.meters
         self.sender = Sender(line, clock)
         self._heads = {
-            name: Head(cabinet, plan.scene.designs[name])
+            name: _head(plan.scene, name, cabinet)
             for name, cabinet in self.controllers.cabinets.items()
         }
+        self.roadside = self._beside(client)
         self._moved = asyncio.Event()
         self._ended = False
+        self._stopping = False
         paced = clock if isinstance(clock, PacedClock) else None
         self.pace = Pace(paced, wanted=plan.rate) if paced else None
         self._paced = paced
         self._stages: dict[str, str] = {}
+
+    def _beside(self, client: httpx.AsyncClient) -> Roadside | None:
+        """Prepare the other parties of a city, if it has any with keys."""
+        city, keys = self.scene.city, self.plan.parties
+        if city is None or keys is None:
+            return None
+        wire = Wire(client, self._clock, self._is_cut, _short_pause)
+        return Roadside(city, self.scene.network, keys, wire, scene=self.scene.name)
+
+    def stop(self) -> None:
+        """Ask `run` to end after the present second, in good order."""
+        self._stopping = True
 
     def _is_cut(self) -> bool:
         now_us = self._street_clock.now_us()
@@ -134,12 +157,18 @@ class Street:
         tasks = [
             asyncio.create_task(job) for job in (self.sender.run(), self._tell(), self._listen())
         ]
+        if self.roadside:
+            engine.watch(self.roadside.links)
+            tasks += [asyncio.create_task(job) for job in self.roadside.jobs()]
         try:
             await self._drive(engine, tasks, on_second)
             self._ended = True
             self._moved.set()
             self.sender.end()
             await asyncio.gather(tasks[0], tasks[1])
+            if self.roadside:
+                self.roadside.sender.end()
+                await tasks[3]
         finally:
             for task in tasks:
                 task.cancel()
@@ -164,13 +193,15 @@ class Street:
             time_s = self.scene.begin_s + second
             self.monitor.watch(time_s, shown)
             self._note(second)
-            if (second + 1) % int(PERIOD_S) == 0:
-                self._measure(engine.loops(), now_us + SECOND_US)
+            self._measure(engine, second + 1, now_us + SECOND_US)
+            if self.roadside:
+                self.roadside.see(engine.places, now_us, self.distorter)
             if self._paced:
                 self._paced.allow(now_us + SECOND_US + us_from_seconds(_GRACE_S))
             self._keep_pace(second)
             on_second(second)
-            if second % _LOOK_EVERY_S == 0 and self._is_over(engine.traffic(), time_s):
+            over = second % _LOOK_EVERY_S == 0 and self._is_over(engine.traffic(), time_s)
+            if over or self._stopping:
                 return
 
     async def _wait_until(self, moment_us: int, tasks: list[asyncio.Task[None]]) -> None:
@@ -195,8 +226,10 @@ class Street:
                 self.ledger.changes.setdefault(name, []).append(float(second))
             self._stages[name] = shown.stage
 
-    def _measure(self, counts: list[LoopCount], end_us: int) -> None:
-        items = (Timed(end_us, _reading(self.scene.name, one, end_us)) for one in counts)
+    def _measure(self, engine: Engine, passed_s: int, end_us: int) -> None:
+        meters = due(self._meters, passed_s)
+        counts = engine.loops([loop for meter in meters for loop in meter.loops]) if meters else {}
+        items = (Timed(end_us, one.reading(self.scene.name, counts, end_us)) for one in meters)
         self.sender.put(self.distorter.feed(items))
 
     def _keep_pace(self, second: int) -> None:
@@ -241,13 +274,7 @@ async def _short_pause(seconds: float) -> None:
     await asyncio.sleep(min(seconds, _LONGEST_PAUSE_S))
 
 
-def _reading(scene: str, one: LoopCount, end_us: int) -> Reading:
-    return Reading(
-        id=f"{scene}:{one.loop}:{end_us // SECOND_US}",
-        sensor=one.loop,
-        time=datetime_from_us(end_us),
-        period_s=PERIOD_S,
-        count=float(one.count),
-        speed_kph=None if one.speed_mps is None else round(kph_from_mps(one.speed_mps), 2),
-        occupancy_pct=round(one.occupancy_pct, 2),
-    )
+def _head(scene: Scene, junction: str, cabinet: Cabinet) -> Head | LampHead:
+    if scene.city is not None:
+        return LampHead(cabinet, scene.city.lamps[junction])
+    return Head(cabinet, scene.designs[junction])
