@@ -35,7 +35,7 @@ def loops(network: SingleMap) -> Iterator[Element]:
 def bus_stops(network: SingleMap) -> Iterator[Element]:
     """Write the stops of the table `location` (type `bus_stop`); `lr` is the metre they end at."""
     for row in stop_rows(network):
-        link = network.links[network.link_rows[row["link_id"]]]  # type: ignore[index]
+        link = network.links[network.link_rows[row["link_id"]]]
         end_m = min(max(float(row["lr"]), STOP_M + 1.0), link.length_m - 1.0)
         yield Element(
             "busStop",

@@ -117,21 +117,19 @@ class SignalHead:
 
 def program(head: SignalHead, plan: SignalPlan) -> Element:
     """Write one plan as a program."""
-    phases = tuple(
-        Element(
-            "phase",
-            {"duration": phase.duration_s, "state": phase.state}
-            | ({"name": phase.stage} if phase.stage else {}),
-        )
-        for phase in head.phases(plan)
-    )
-    attributes = {
+    phases = tuple(Element("phase", _phase(phase)) for phase in head.phases(plan))
+    attributes: dict[str, str | float] = {
         "id": head.junction.id,
         "type": "static",
         "programID": plan.id,
         "offset": plan.offset_s,
     }
     return Element("tlLogic", attributes, phases)
+
+
+def _phase(phase: Phase) -> dict[str, str | float]:
+    attributes: dict[str, str | float] = {"duration": phase.duration_s, "state": phase.state}
+    return attributes | ({"name": phase.stage} if phase.stage else {})
 
 
 def controlled(head: SignalHead) -> Iterator[Element]:
