@@ -290,6 +290,48 @@ def test_a_tabulated_diagram_needs_the_cell_model() -> None:
         run({"links": [link], "horizon_s": 60})
 
 
+def test_the_worked_bottleneck_in_cells(tmp_path: Path) -> None:
+    case = {**json.loads(WORKED[0]), "kernel": "ctm", "step_s": 5}
+    (tmp_path / "case.json").write_text(json.dumps(case), encoding="utf-8")
+    result = CliRunner().invoke(APP, [str(tmp_path / "case.json"), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    (delay,) = table(tmp_path / "out/delays.csv")
+    assert float(delay["delay_veh_h"]) == pytest.approx(1000, rel=5e-3)
+    assert float(delay["longest_wait_s"]) == pytest.approx(1200, rel=5e-3)
+    cells = table(tmp_path / "out/cells.csv")
+    queued = [row for row in cells if row["time_s"] == "3600" and row["until_m"] == "12500"]
+    assert float(queued[0]["density_vpkm"]) == pytest.approx(150, rel=1e-3)
+    assert float(queued[0]["speed_kph"]) == pytest.approx(20, rel=1e-3)
+    tails = {
+        float(row["time_s"]): float(row["tail_m"]) for row in table(tmp_path / "out/queues.csv")
+    }
+    assert tails[3600] == pytest.approx(4545, abs=150)
+
+
+def test_a_tabulated_case_in_cells() -> None:
+    points = [[k, 100 * k * (1 - k / 150)] for k in range(0, 151, 5)]
+    ends = {"from_node": "x", "to_node": "y", "length_m": 2000}
+    fields = {"kernel": "ctm", "horizon_s": 600, "step_s": 5, "cell_m": 200}
+    demand = {"id": "o", "node": "x", "demand": [{"flow_vph": 3000}]}
+    record = run({"links": [{"id": "a", "diagram": points, **ends}], "origins": [demand], **fields})
+    assert record.cells is not None
+    assert record.step_s == 5
+    assert record.rounded() == []
+    assert record.cells.at(0, 600) * 1000 == pytest.approx(41.5, rel=0.02)  # where q is 3000
+    for wrong in (
+        [[0, 0], [10, 5]],
+        [[0, 0], [10, 5], [9, 0]],
+        [[0, 0], [10, 5], [20, 99], [30, 0]],
+    ):
+        with pytest.raises(InputError, match="diagram"):
+            run({"links": [{"id": "a", "diagram": wrong, **ends}], **fields})
+
+
+def test_a_link_too_short_for_any_step_is_named() -> None:
+    with pytest.raises(SimulationError, match="links\\[0\\]"):
+        run({"links": [road("a", "x", "y", length_m=0.1)], "kernel": "ctm", "horizon_s": 60})
+
+
 def test_a_broken_file_ends_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "case.json"
     path.write_text('{"type": "network", "name": "x", "links": [], "horizon_s": 1}', "utf-8")

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from twin.commands.console import ERR, OUT, plain_errors, print_json, progress
-from twin.commands.simulate_case import run_case_file
+from twin.commands.simulate_case import show_case
 from twin.network.gmns import read_demand, read_gmns
 from twin.network.model import SingleMap
 from twin.simulate.trips import TripRun, plan_trips, run_trips
@@ -59,10 +59,7 @@ def simulate(
     A case says all of itself: --demand, --duration and --dt are for networks.
     """
     if source.is_file():
-        with plain_errors():
-            report = run_case_file(source, out)
-        if as_json or out is None:
-            print_json(report)
+        show_case(source, out, as_json=as_json)
         return
     with plain_errors():
         network, run = _run(source, _beside(source, demand), duration_s=duration_s, step_s=step_s)

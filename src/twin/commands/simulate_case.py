@@ -8,13 +8,21 @@ from pathlib import Path
 
 import msgspec
 
-from twin.commands.console import ERR
+from twin.commands.console import ERR, plain_errors, print_json
 from twin.simulate.case import results
 from twin.simulate.case.form import NetworkCase, NodeCase, read_case
 from twin.simulate.case.run import run_case
 from twin.simulate.case.wiring import wire_case
 
 NODE_COLUMNS = ("approach_id", "exit_id", "flow_vph")
+
+
+def show_case(source: Path, out: Path | None, *, as_json: bool) -> None:
+    """Run a case; print its summary when no folder is named or a program reads."""
+    with plain_errors():
+        report = run_case_file(source, out)
+    if as_json or out is None:
+        print_json(report)
 
 
 def run_case_file(source: Path, out: Path | None) -> dict[str, object]:
@@ -40,6 +48,8 @@ def _network(case: NetworkCase, out: Path | None) -> dict[str, object]:
         _write(out, "origins.csv", results.ORIGINS, results.origin_rows(record))
         _write(out, "delays.csv", results.DELAYS, results.delay_rows(record, arrived))
         _write(out, "node_flows.csv", results.NODE_FLOWS, results.node_rows(record))
+        if record.cells is not None:
+            _write(out, "cells.csv", results.CELLS, results.cell_rows(record))
     return results.summary(record, arrived)
 
 

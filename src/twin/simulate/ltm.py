@@ -12,7 +12,7 @@ from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.kernels.arrays import Flow, Limits, Wires
 from twin.simulate.kernels.transmission import advance
-from twin.simulate.roads import Roads, Turns, ends_by_node, node_kinds, summed
+from twin.simulate.roads import Roads, Turns, approach_capacity, ends_by_node, node_kinds, summed
 
 SHARE_TOLERANCE = 1e-9
 WHOLE = 1e-9  # steps
@@ -65,11 +65,11 @@ class LinkTransmission:
         A link shorter than a step gets its travel time rounded up to a step (`steps`).
         Raises SimulationError for a step or a diagram that has no meaning.
         """
-        _check(roads, step_s)
+        check_roads(roads, step_s)
         self.roads = roads
         self.turns = turns
         self.step_s = step_s
-        self._capacity_vps = self._approach_capacity()
+        self._capacity_vps = approach_capacity(roads, turns)
         priority = self._capacity_vps if priority_vps is None else priority_vps
         self._wires = self._wire(priority)
         self._flow = self._start(density_vpm)
@@ -79,7 +79,7 @@ class LinkTransmission:
             turn_capacity=np.full(len(turns.link), np.inf),
             out_capacity=self._capacity_vps * step_s,
             in_capacity=roads.capacity_vps * step_s,
-            drop_share=_checked_drops(drop_share, len(roads)),
+            drop_share=checked_drops(drop_share, len(roads)),
             demand=np.zeros(len(turns.origin_node)),
         )
 
@@ -88,12 +88,7 @@ class LinkTransmission:
 
         Raises SimulationError naming the first approach whose shares do not add up.
         """
-        total = exit_share + summed(self.turns.approach, turn_share, len(exit_share))
-        wrong = np.flatnonzero(~(np.abs(total - 1.0) <= SHARE_TOLERANCE))
-        if len(wrong) or (turn_share < 0).any() or (exit_share < 0).any():
-            row = int(wrong[0]) if len(wrong) else -1
-            message = f"the turning shares of approach {row} add up to {total[row]:.6f}, not to 1"
-            raise SimulationError(message)
+        check_shares(self.turns, turn_share, exit_share)
         self._limits.turn_share[:] = turn_share
         self._limits.exit_share[:] = exit_share
         return self
@@ -218,17 +213,6 @@ class LinkTransmission:
             speed = np.where(vehicles > 1e-6, np.minimum(flow / density, free), free)
         return Means(flow, density, speed)
 
-    def _approach_capacity(self) -> Floats:
-        """Return the capacity of every approach; an origin's is that of the links after it."""
-        origins = len(self.turns.origin_node)
-        after = np.bincount(
-            self.turns.approach,
-            weights=self.roads.capacity_vps[self.turns.link],
-            minlength=len(self.roads) + origins,
-        )
-        capacity = np.concatenate([self.roads.capacity_vps, after[len(self.roads) :]])
-        return np.asarray(np.maximum(capacity, 1e-6), np.float64)
-
     def _wire(self, priority_vps: Floats) -> Wires:
         roads, turns = self.roads, self.turns
         free_steps = _in_steps(roads.free_s, self.step_s)
@@ -250,6 +234,7 @@ class LinkTransmission:
             node_kind=node_kinds(node_start, node_in, turns.start, turns.link),
             turn_start=turns.start,
             turn_link=np.ascontiguousarray(turns.link),
+            turn_from=np.ascontiguousarray(turns.approach),
         )
 
     def _start(self, density_vpm: Floats | None) -> Flow:
@@ -288,7 +273,7 @@ class LinkTransmission:
         return flow
 
 
-def _check(roads: Roads, step_s: float) -> None:
+def check_roads(roads: Roads, step_s: float) -> None:
     """Refuse what the kernel cannot do; the message names the first link."""
     if not (math.isfinite(step_s) and step_s > 0):
         message = f"UnstableStep: a step of {step_s} s is not a positive duration"
@@ -305,8 +290,18 @@ def _check(roads: Roads, step_s: float) -> None:
         raise SimulationError(message)
 
 
-def _checked_drops(share: Floats | None, links: int) -> Floats:
-    """Return the share of capacity that stays under a queue, (links,)."""
+def check_shares(turns: Turns, turn_share: Floats, exit_share: Floats) -> None:
+    """Refuse shares that do not add up to 1 by approach. Raises SimulationError naming it."""
+    total = exit_share + summed(turns.approach, turn_share, len(exit_share))
+    wrong = np.flatnonzero(~(np.abs(total - 1.0) <= SHARE_TOLERANCE))
+    if len(wrong) or (turn_share < 0).any() or (exit_share < 0).any():
+        row = int(wrong[0]) if len(wrong) else -1
+        message = f"the turning shares of approach {row} add up to {total[row]:.6f}, not to 1"
+        raise SimulationError(message)
+
+
+def checked_drops(share: Floats | None, links: int) -> Floats:
+    """Return the share of capacity that stays under a queue, (links,). Raises SimulationError."""
     if share is None:
         return np.ones(links)
     if share.shape != (links,) or not ((share > 0) & (share <= 1)).all():

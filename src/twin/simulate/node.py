@@ -40,7 +40,7 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
         drop_share=np.ones(after),
         demand=np.zeros(0),
     )
-    flow = _still(approaches, after)
+    flow = still_flow(approaches, after)
     flow.sending[:] = sending
     flow.receiving[:] = receiving
     pass_node(everyone, _wires(priority, after), limits, flow)
@@ -64,10 +64,11 @@ def _wires(priority: Floats, after: int) -> Wires:
         node_kind=np.full(1, GENERAL, np.int64),
         turn_start=np.arange(approaches + 1, dtype=np.int64) * after,
         turn_link=np.tile(np.arange(after, dtype=np.int64), approaches),
+        turn_from=np.repeat(np.arange(approaches, dtype=np.int64), after),
     )
 
 
-def _still(approaches: int, links: int) -> Flow:
+def still_flow(approaches: int, links: int) -> Flow:
     """Return the arrays of a network in which nothing has moved."""
     nothing = np.zeros(0)
     return Flow(

@@ -132,6 +132,14 @@ def _turn_columns(rows: list[list[tuple[int, float, float, int]]], origin_node: 
     )
 
 
+def approach_capacity(roads: Roads, turns: Turns) -> Floats:
+    """Return the capacity of every approach, (approaches,); an origin's is of the links after."""
+    size = len(turns.start) - 1
+    after = np.bincount(turns.approach, roads.capacity_vps[turns.link], minlength=size)
+    capacity = np.concatenate([roads.capacity_vps, after[len(roads) :]])
+    return np.asarray(np.maximum(capacity, 1e-6), np.float64)
+
+
 def ends_by_node(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
     """Return the approaches that end at each node: CSR starts (nodes + 1,) and rows."""
     node_of = np.concatenate([roads.to_node, turns.origin_node])

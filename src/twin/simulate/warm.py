@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from twin.simulate.ctm import CellTransmission
 from twin.simulate.kernels.paths import Pairs, Streets, load_trips
 from twin.simulate.ltm import LinkTransmission
 from twin.simulate.node import node_flows
@@ -11,7 +12,7 @@ from twin.simulate.roads import Roads, Turns
 
 
 def warm_transmission() -> None:
-    """Compile the link transmission model and the node model."""
+    """Compile the link transmission model, the cell model and the node model."""
     one = np.ones(1)
     rows = np.zeros(1, np.int64)
     roads = Roads(rows, rows + 1, 100.0 * one, 10.0 * one, 0.5 * one, 0.15 * one, 2)
@@ -26,6 +27,8 @@ def warm_transmission() -> None:
     )
     run = LinkTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
     run.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
+    cells = CellTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
+    cells.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
     node_flows(one, one, np.ones((1, 1)), one)
 
 

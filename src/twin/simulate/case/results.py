@@ -12,6 +12,7 @@ from twin.simulate.case.form import NodeCase
 from twin.simulate.case.roads import refuse
 from twin.simulate.case.run import Record
 from twin.simulate.node import node_flows
+from twin.units import kph_from_mps, vpkm_from_vpm
 
 Row = tuple[str | float, ...]
 FULL_SHARE = 0.99  # of a link's storage: it stands full
@@ -24,6 +25,7 @@ DELAYS = (
     "longest_queue_veh", "capacity_drop_s",
 )  # fmt: skip
 NODE_FLOWS = ("from_s", "until_s", "node_id", "approach_id", "link_id", "flow_vph", "vehicles")
+CELLS = ("time_s", "link_id", "from_m", "until_m", "density_vpkm", "speed_kph")
 
 
 def reported(record: Record) -> Ints:
@@ -109,6 +111,18 @@ def node_rows(record: Record) -> Iterator[Row]:
             vehicles = float(counts[end, column] - counts[start, column])
             if vehicles > 0 or column < len(places):
                 yield from_s, until_s, *place, vehicles * 3600.0 / (until_s - from_s), vehicles
+
+
+def cell_rows(record: Record) -> Iterator[Row]:
+    """Yield the density and speed of every cell; nothing for the link model."""
+    if record.cells is None:
+        return
+    names = _links(record)
+    for moment in reported(record).tolist():
+        time_s = float(record.time_s[moment])
+        for link, from_m, until_m, density_vpm, speed_mps in record.cells.rows(time_s):
+            density_vpkm, speed_kph = vpkm_from_vpm(density_vpm), kph_from_mps(speed_mps)
+            yield time_s, names[link], from_m, until_m, density_vpkm, speed_kph
 
 
 def summary(record: Record, arrived: Floats) -> dict[str, object]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from twin.columns import Bools, Floats
 from twin.errors import SimulationError
+from twin.simulate.case.cells import CellBook, CellRecord, CellRun
 from twin.simulate.case.dated import Dated, mean_over
 from twin.simulate.case.form import Kernel
 from twin.simulate.case.wiring import Wired
@@ -85,6 +86,7 @@ class Record:
     turned   (moments, turns) vehicles through each turn so far
     waiting, appeared   (moments, origins);  ended (moments, approaches)
     dropped_s   (links,) how long the capacity drop held
+    cells   what the cell model says of every cell; None with the link model
     """
 
     wired: Wired
@@ -95,6 +97,7 @@ class Record:
     appeared: Floats
     ended: Floats
     dropped_s: Floats
+    cells: CellRecord | None
 
     @property
     def time_s(self) -> Floats:
@@ -103,10 +106,15 @@ class Record:
 
     def tail_m(self, link: int, moment: int) -> float:
         """Return where the queue at the end of a link begins, from its start."""
-        return self.curves.tail_m(link, self.curves.time_s[moment])
+        time_s = self.curves.time_s[moment]
+        if self.cells is not None:
+            return self.cells.tail_m(link, time_s)
+        return self.curves.tail_m(link, time_s)
 
     def rounded(self) -> list[str]:
         """Return the links whose travel time was rounded up to a step."""
+        if self.cells is not None:
+            return []
         short = np.flatnonzero(self.wired.roads.free_s < self.step_s * (1.0 - 1e-9))
         return [self.wired.approach_ids[row] for row in short.tolist()]
 
@@ -161,15 +169,15 @@ def _kernel(wired: Wired) -> Run:
     """Make the run of the kernel that the case asks for."""
     case = wired.case
     wanted_s = case.horizon_s / math.ceil(case.horizon_s / case.step_s - 1e-9)
+    if case.kernel is Kernel.CTM:
+        return CellRun(wired, wanted_s)
     return _link_transmission(wired, wanted_s)
 
 
 def _link_transmission(wired: Wired, wanted_s: float) -> LinkTransmission:
     for row, link in enumerate(wired.case.links):
         if link.diagram is not None:
-            message = (
-                f"links[{row}].diagram: a tabulated diagram needs the kernel {Kernel.CTM.value}"
-            )
+            message = f"links[{row}].diagram: a table needs the kernel {Kernel.CTM.value}"
             raise SimulationError(message)
     choice = choose_step(wired.roads, np.ones(len(wired.roads)), wanted_s=wanted_s)
     return LinkTransmission(
@@ -195,6 +203,7 @@ class _Book:
         self._ended: list[Floats] = []
         self._dropped_s = np.zeros(len(wired.roads))
         self._gone = np.zeros(len(wired.approach_ids))
+        self._cells = CellBook(run) if isinstance(run, CellRun) else None
         self._count()
 
     def take(self, turn_share: Floats) -> None:
@@ -212,6 +221,8 @@ class _Book:
         self._appeared.append(run.appeared)
         self._ended.append(run.ended)
         self._gone = np.concatenate([run.left, run.appeared - run.waiting])
+        if self._cells is not None:
+            self._cells.take()
 
     def close(self) -> Record:
         """Return the record."""
@@ -224,4 +235,5 @@ class _Book:
             appeared=np.array(self._appeared),
             ended=np.array(self._ended),
             dropped_s=self._dropped_s,
+            cells=None if self._cells is None else self._cells.close(),
         )

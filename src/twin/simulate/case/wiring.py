@@ -12,7 +12,7 @@ from twin.simulate.case.dated import Caps, Stairs
 from twin.simulate.case.form import Link, NetworkCase, Turn
 from twin.simulate.case.limits import Rows, Sites, limit_events, limit_signals
 from twin.simulate.case.roads import case_roads, refuse
-from twin.simulate.roads import Roads, Turns
+from twin.simulate.roads import Roads, Turns, approach_capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +164,6 @@ def _priorities(case: NetworkCase, roads: Roads, turns: Turns) -> Floats:
         if priority is not None:
             weights[row] = priority
     return weights
-
-
-def approach_capacity(roads: Roads, turns: Turns) -> Floats:
-    """Return the capacity of every approach, (approaches,); an origin's is of the links after."""
-    size = len(turns.start) - 1
-    after = np.bincount(turns.approach, roads.capacity_vps[turns.link], minlength=size)
-    capacity = np.concatenate([roads.capacity_vps, after[len(roads) :]])
-    return np.asarray(np.maximum(capacity, 1e-6), np.float64)
 
 
 def _drops(case: NetworkCase, approaches: dict[str, int]) -> Floats:

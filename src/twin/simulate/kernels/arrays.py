@@ -27,7 +27,7 @@ class Wires(NamedTuple):
     in_ring, out_ring         (links + 1,) int64 places of each link in the rings
     node_start, node_in       CSR by node of the approaches that end there
     node_kind                 (nodes,) SINGLE, MERGE or GENERAL, see node_kinds
-    turn_start, turn_link     CSR by approach of the links that it leads to
+    turn_start, turn_link     CSR by approach of the links that it leads to; turn_from its row
     """
 
     free_steps: Floats
@@ -43,6 +43,7 @@ class Wires(NamedTuple):
     node_kind: Ints
     turn_start: Ints
     turn_link: Ints
+    turn_from: Ints
 
 
 class Limits(NamedTuple):

@@ -150,21 +150,6 @@ def pass_merge(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> No
 
 
 @njit(cache=True, nogil=True)
-def pass_any(node: int, wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Decide one node by the code made for its kind; the kind changes no flow (to 1e-12)."""
-    first = wires.node_start[node]
-    last = wires.node_start[node + 1]
-    if first == last:
-        return
-    if wires.node_kind[node] == SINGLE:
-        pass_single(wires.node_in[first], wires, limits, flow)
-    elif wires.node_kind[node] == MERGE:
-        pass_merge(wires.node_in[first:last], wires, limits, flow)
-    else:
-        pass_node(wires.node_in[first:last], wires, limits, flow)
-
-
-@njit(cache=True, nogil=True)
 def pass_node(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> None:
     """Decide what leaves every approach of one node in this step.
 
@@ -187,3 +172,25 @@ def pass_node(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> Non
     for a in approaches:
         if flow.moved[a] < 0.0:  # only ends of trips: nothing holds them
             flow.moved[a] = flow.sending[a]
+
+
+@njit(cache=True, nogil=True)
+def pass_any(node: int, wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide one node by the code made for its kind; the kind changes no flow (to 1e-12)."""
+    first = wires.node_start[node]
+    last = wires.node_start[node + 1]
+    if first == last:
+        return
+    if wires.node_kind[node] == SINGLE:
+        pass_single(wires.node_in[first], wires, limits, flow)
+    elif wires.node_kind[node] == MERGE:
+        pass_merge(wires.node_in[first:last], wires, limits, flow)
+    else:
+        pass_node(wires.node_in[first:last], wires, limits, flow)
+
+
+@njit(cache=True, nogil=True)
+def pass_nodes(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide what leaves every approach of all nodes in this step. As `pass_node`."""
+    for node in range(len(wires.node_start) - 1):
+        pass_any(node, wires, limits, flow)

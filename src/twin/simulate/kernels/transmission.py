@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 from twin.simulate.kernels.arrays import Floats, Flow, Limits, Wires
-from twin.simulate.kernels.node import FLOOR, pass_any
+from twin.simulate.kernels.node import FLOOR, pass_nodes
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
@@ -137,8 +137,7 @@ def advance(wires: Wires, limits: Limits, flow: Flow, steps: int) -> None:
         drops = drops or limits.drop_share[link] < 1.0
     for _ in range(steps):
         _offer(wires, limits, flow)
-        for node in range(len(wires.node_start) - 1):
-            pass_any(node, wires, limits, flow)
+        pass_nodes(wires, limits, flow)
         if drops:
             _mark_drops(wires, limits, flow)
         _move(wires, limits, flow)
