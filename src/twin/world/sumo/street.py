@@ -17,7 +17,7 @@ from twin.units import SECOND_US
 from twin.world.cabinet import Cabinet
 from twin.world.controllers import SignalControllers
 from twin.world.faults import Distorter, Timed
-from twin.world.monitor import Monitor, rules_of_net
+from twin.world.monitor import Monitor, Rules, rules_of_map, rules_of_net
 from twin.world.service import wait_s
 from twin.world.sumo.clocks import Pace, PacedClock
 from twin.world.sumo.engine import Engine, Traffic
@@ -107,7 +107,7 @@ class Street:
         self.plan = plan
         self.scene = plan.scene
         self.ledger = Ledger(last_arrival_s=plan.scene.begin_s)
-        self.monitor = Monitor(rules_of_net(plan.scene.net))
+        self.monitor = Monitor(_rules(plan.scene))
         self.distorter = distorter
         self.line_down = False
         self._clock = clock
@@ -272,6 +272,16 @@ class Street:
 async def _short_pause(seconds: float) -> None:
     """Wait, but look again soon: the street may be many times faster than life."""
     await asyncio.sleep(min(seconds, _LONGEST_PAUSE_S))
+
+
+def _rules(scene: Scene) -> dict[str, Rules]:
+    if scene.city is None:
+        return rules_of_net(scene.net)
+    groups = {
+        junction: tuple(link.group for link in links)
+        for junction, links in scene.city.lamps.items()
+    }
+    return rules_of_map(scene.net, scene.network, groups)
 
 
 def _head(scene: Scene, junction: str, cabinet: Cabinet) -> Head | LampHead:
