@@ -23,7 +23,8 @@ REACH_M: Final = 160.0  # an upstream loop further away says too little
 VEHICLE_M: Final = 7.5
 FREE_FRAC: Final = 0.02
 STANDING_FRAC: Final = 0.8
-FULL_FRAC: Final = 0.4
+FULL_FRAC: Final = 0.4  # an upstream loop covered so long: the queue reaches over it
+BLOCKED_FRAC: Final = 0.8  # the way on is taken as full
 STALE_S: Final = 17.0
 YIELDING_RATE: Final = 0.7  # of saturation, where a movement must give way
 _BEYOND_VEH: Final = 30.0  # about so many more stand behind a covered upstream loop
@@ -73,13 +74,13 @@ def lanes_of(layout: JunctionLayout, network: SingleMap, loops: Loops) -> Lanes 
         stop = [row for row in rows if length_m - network.sensors[row].position_m <= near]
         if not stop:
             return None
-        upstream, gap_m = _upstream(network, link, sensors_on)
+        upstream, gap_m = _upstream(network, link, sensors_on, frozenset(layout.approaches))
         approaches.append(
             Approach(
                 link=link,
                 stop=np.array(stop, np.int64),
                 upstream=np.array(upstream, np.int64),
-                storage_veh=gap_m * network.links[link].lanes / VEHICLE_M,
+                storage_veh=(gap_m or length_m) * network.links[link].lanes / VEHICLE_M,
                 free_s=gap_m / max(network.links[link].free_speed_mps, 1.0),
                 first=len(rates),
             )
@@ -100,11 +101,12 @@ def _sensors_by_link(network: SingleMap, loops: Loops) -> dict[int, list[int]]:
 
 
 def _upstream(
-    network: SingleMap, link: int, sensors_on: Mapping[int, list[int]]
+    network: SingleMap, link: int, sensors_on: Mapping[int, list[int]], approaches: frozenset[int]
 ) -> tuple[list[int], float]:
-    """Return the loops upstream of a stop line, and how far away they are.
+    """Return the loops upstream of a stop line, and how far away they are; none: ([], 0).
 
-    They are on the link itself, or on the link before it if that leads nowhere else.
+    They are on the link itself, or on the link before it if that leads nowhere else and is no
+    approach of the junction: its vehicles would be counted twice.
     """
     passed_m = 0.0
     for _ in range(4):
@@ -121,7 +123,7 @@ def _upstream(
             return (rows, gap_m) if gap_m <= REACH_M else ([], 0.0)
         passed_m += road.length_m
         before = _only_before(network, link)
-        if before is None or passed_m > REACH_M:
+        if before is None or before in approaches or passed_m > REACH_M:
             break
         link = before
     return [], 0.0
@@ -200,8 +202,10 @@ def _approach(approach: Approach, loops: Loops, last: int) -> Floats:
     free = (covered[:, -1] <= FREE_FRAC) & (left[:, -1] == 0)
     if not len(approach.upstream):
         silent_s = BIN_S * (np.argmax(left[:, ::-1] > 0, axis=1) + 1.0)
-        guess: Floats = np.where(free, 0.0, 1.0 + usual / (_USUAL_BINS * BIN_S) * silent_s)
-        return guess
+        guess = 1.0 + usual / (_USUAL_BINS * BIN_S) * silent_s
+        most = approach.storage_veh / len(approach.stop)
+        seen: Floats = np.where(free, 0.0, np.minimum(guess, most))
+        return seen
     came, above = loops.window(approach.upstream, last)
     inside, coming = _between(approach, came.sum(axis=0), left.sum(axis=0), covered)
     if above[:, -2:].mean() >= FULL_FRAC:
@@ -238,7 +242,7 @@ def blocked(lanes: Lanes, exits: Mapping[int, Ints], loops: Loops, now_us: int) 
         if loops.age_s(sensors, now_us) > STALE_S:
             continue
         _, covered = loops.window(sensors, loops.last_bin(sensors))
-        full[link] = bool(covered[:, -2:].mean() >= FULL_FRAC)
+        full[link] = bool(covered[:, -2:].mean() >= BLOCKED_FRAC)
     return np.array(
         [
             0.0 if ways and all(full.get(way, False) for way in ways) else 1.0
@@ -256,6 +260,7 @@ def exit_loops(lanes: Lanes, network: SingleMap, loops: Loops) -> dict[int, Ints
             row
             for row in sensors_on.get(link, [])
             if network.sensors[row].position_m <= 0.6 * network.links[link].length_m
+            and network.links[link].length_m - network.sensors[row].position_m > 2 * STOP_M
         ]
         if rows:
             found[link] = np.array(rows, np.int64)
