@@ -166,6 +166,19 @@ class LinkTransmission:
         """Return how many vehicles each link holds when it is full."""
         return self._wires.storage.copy()
 
+    def passed(self, links: Ints, after_s: Floats, ahead_share: Floats) -> Floats:
+        """Return how many had passed points of links by now: Newell's minimum.
+
+        after_s       free travel time from the start of the link to the point
+        ahead_share   share of the link's storage that lies beyond the point
+        """
+        wires, flow = self._wires, self._flow
+        back = np.minimum(after_s / self.step_s, wires.free_steps[links])
+        free = _steps_ago(flow.in_history, wires.in_ring, flow.in_head, links, back)
+        back = wires.wave_steps[links] * ahead_share
+        queued = _steps_ago(flow.out_history, wires.out_ring, flow.out_head, links, back)
+        return np.asarray(np.minimum(free, queued + wires.storage[links] * ahead_share), np.float64)
+
     @property
     def waiting(self) -> Floats:
         """Return how many vehicles wait at each origin."""
@@ -327,3 +340,12 @@ def _spread(history: Floats, starts: Ints, steps: Floats, now: Floats, rise: Flo
     link = np.repeat(np.arange(len(steps)), sizes)
     back = np.arange(len(history)) - starts[link]
     history[starts[link] + (-back) % sizes[link]] = now[link] - rise[link] * back / steps[link]
+
+
+def _steps_ago(history: Floats, starts: Ints, head: Ints, links: Ints, back: Floats) -> Floats:
+    """Return counts some steps ago, straight between steps."""
+    sizes = np.diff(starts)[links]
+    whole = np.floor(back).astype(np.int64)
+    later = history[starts[links] + (head[links] - whole) % sizes]
+    earlier = history[starts[links] + (head[links] - np.minimum(whole + 1, sizes - 1)) % sizes]
+    return np.asarray(later + (earlier - later) * (back - whole), np.float64)

@@ -14,6 +14,7 @@ from twin.network.model import SingleMap
 from twin.simulate.kernels.paths import Pairs, Streets, load_trips
 from twin.simulate.ltm import LinkTransmission
 from twin.simulate.roads import Roads, Turns, roads_of, summed, turns_of
+from twin.simulate.series import Apart, Series, join_series
 from twin.simulate.steps import StepChoice, choose_step
 
 DEMAND_S = 3600.0  # trips of a table leave evenly within one hour
@@ -180,46 +181,66 @@ def run_trips(
         raise SimulationError(message)
     departing_s = min(duration_s, DEMAND_S)
     whole_s = departing_s / math.ceil(departing_s / wanted_step_s)
-    choice = choose_step(plan.roads, plan.link_trips, wanted_s=whole_s)
-    run = LinkTransmission(plan.roads, plan.turns, step_s=choice.step_s)
-    run.share_turns(plan.turn_share, plan.exit_share)
+    series = join_series(plan.roads, plan.turns, plan.turn_share, plan.exit_share, step_s=whole_s)
+    firsts = np.flatnonzero(series.ahead < 0)
+    choice = choose_step(series.roads, plan.link_trips[firsts], wanted_s=whole_s)
+    run = LinkTransmission(series.roads, series.turns, step_s=choice.step_s)
+    run.share_turns(series.turn_share, series.exit_share)
     run.demand(plan.origin_trips / DEMAND_S)
+    apart = Apart(series, run)
     chunk = max(round(REPORT_S / choice.step_s), 1)
-    still = _advance(run, round(departing_s / choice.step_s), chunk, on_progress)
+    still = _advance(run, apart, round(departing_s / choice.step_s), chunk, on_progress)
     after_steps = round((duration_s - departing_s) / choice.step_s)
     if after_steps > 0:
         run.demand(np.zeros(len(plan.origin_trips)))
-        still = _advance(run, after_steps, chunk, on_progress)
-    return _finished(plan, run, choice, still, departed_share=departing_s / DEMAND_S)
+        still = _advance(run, apart, after_steps, chunk, on_progress)
+    ended = _Ended(run, apart, series, choice, still)
+    return _finished(plan, ended, departed_share=departing_s / DEMAND_S)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A run at its end; still (links,) where nobody left in the last interval."""
+
+    run: LinkTransmission
+    apart: Apart
+    series: Series
+    choice: StepChoice
+    still: Bools
 
 
 def _advance(
-    run: LinkTransmission, steps: int, chunk: int, on_progress: Callable[[float], None] | None
+    run: LinkTransmission,
+    apart: Apart,
+    steps: int,
+    chunk: int,
+    on_progress: Callable[[float], None] | None,
 ) -> Bools:
     """Advance in chunks; return where nobody left in the last one, (links,)."""
-    still = np.ones(len(run.roads), np.bool_)
+    still = np.ones(len(apart.left), np.bool_)
     while steps > 0:
         now = min(chunk, steps)
-        left = run.left
+        left = apart.left
         run.run(now * run.step_s)
-        still = run.left - left < 1e-9
+        apart.take()
+        still = apart.left - left < 1e-9
         steps -= now
         if on_progress is not None:
             on_progress(run.time_s)
     return still
 
 
-def _finished(
-    plan: Plan, run: LinkTransmission, choice: StepChoice, still: Bools, *, departed_share: float
-) -> TripRun:
+def _finished(plan: Plan, ended: _Ended, *, departed_share: float) -> TripRun:
+    run, apart, choice = ended.run, ended.apart, ended.choice
     totals = run.totals()
     routed = float(plan.origin_trips.sum())
-    vehicles, time_s = run.vehicles, run.time_s
-    density = run.vehicle_s / time_s / plan.roads.length_m
-    flow = 0.5 * (run.entered + run.left) / time_s
+    vehicles, time_s = apart.vehicles, run.time_s
+    density = apart.vehicle_s / time_s / plan.roads.length_m
+    flow = 0.5 * (apart.entered + apart.left) / time_s
     free = plan.roads.free_speed_mps
     speed = np.where(density > 1e-9, flow / np.maximum(density, 1e-9), free)
-    full = vehicles >= FULL_SHARE * run.storage
+    whole_full = run.vehicles >= FULL_SHARE * run.storage
+    full = whole_full[ended.series.whole]
     return TripRun(
         count=TripCount(
             trips=plan.trips,
@@ -230,12 +251,22 @@ def _finished(
             inside=totals.inside,
             arrived=totals.arrived,
         ),
-        step=choice,
+        step=_told_apart(choice, ended.series),
         duration_s=time_s,
         flow_vps=flow,
         density_vpm=density,
         speed_mps=np.minimum(speed, free),
         vehicles=vehicles,
         full_links=np.flatnonzero(full).astype(np.int64),
-        still_links=np.flatnonzero(full & still).astype(np.int64),
+        still_links=np.flatnonzero(full & ended.still).astype(np.int64),
     )
+
+
+def _told_apart(choice: StepChoice, series: Series) -> StepChoice:
+    """Return a step with its rounded links as they were before they were joined."""
+    added = np.zeros(len(series.roads))
+    added[choice.rounded_links] = choice.added_s
+    part = series.parts.length_m / series.roads.length_m[series.whole]
+    by_link = added[series.whole] * part
+    rows = np.flatnonzero(by_link > 0)
+    return StepChoice(choice.step_s, rows.astype(np.int64), by_link[rows], choice.added_share)
