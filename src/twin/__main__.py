@@ -5,6 +5,7 @@ The whole service costs seconds to import; `twin settings` must not wait for it.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Annotated, Any, Final
 
@@ -28,6 +29,8 @@ COMMANDS: Final = {
     "warm": "twin.commands.warm:warm",
 }
 """Name of each command and where it is, in the order of the help."""
+
+_INTERRUPTED: Final = 130  # as shells say it: 128 + SIGINT
 
 
 class _Lazy(TyperGroup):
@@ -85,7 +88,10 @@ def _root(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except KeyboardInterrupt:  # Ctrl-C while a command is still being imported
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":
