@@ -108,14 +108,17 @@ def test_every_green_ends_in_yellow(city: SingleMap) -> None:
 def test_a_left_turn_yields_while_others_come_against_it(city: SingleMap) -> None:
     lanes = ways(city)
     yielding: Counter[str] = Counter()
+    turns: Counter[TurnKind] = Counter()
     for junction in city.junctions:
         head = SignalHead(city, junction, lanes)
         kinds = {move.id: move.kind for move in city.movements}
         for stage in head.stage_states().values():
             for link in head.links:
                 if stage[link.index] == "g":
-                    assert kinds[link.way.movement] is TurnKind.LEFT
-                    yielding[junction.id] += 1
+                    turns[kinds[link.way.movement]] += 1
+                    yielding[junction.id] += kinds[link.way.movement] is TurnKind.LEFT
+    assert set(turns) == {TurnKind.LEFT, TurnKind.RIGHT}
+    assert turns[TurnKind.RIGHT] < turns[TurnKind.LEFT] / 3  # into lanes entered straight on
     assert yielding["J01"] == 2  # the side streets; lefts off the avenue have a stage
     assert yielding["J08"] > 2  # all on foot together, lefts off the avenue yield
 

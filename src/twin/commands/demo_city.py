@@ -46,7 +46,7 @@ from twin.world.truth import Delay, delay_of, read_trips
 
 CACHE: Final = Path(".demo")
 BEGIN_S: Final = 6.5 * 3600  # from here SUMO runs alone …
-START_S: Final = 7 * 3600.0 + 600  # … to here, where the demo begins
+START_S: Final = 7 * 3600.0 + 1200  # … to here, where the demo begins
 SEED: Final = 42
 SETTLED_S: Final = 600.0
 _AUTOMATIC: Final = "J01,J02,J03,J04"

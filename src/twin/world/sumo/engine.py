@@ -24,6 +24,7 @@ from twin.world.sumo.scene import Scene
 
 PORT_TRIES: Final = 60
 _TIMEOUT_S: Final = 3600.0
+_FASTEST_MPS: Final = 60.0  # of who stands on a loop when a state is loaded SUMO says nonsense
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,7 @@ class Engine:
             counts[loop] = LoopCount(
                 loop,
                 int(found[loop][c.VAR_LAST_INTERVAL_NUMBER]),
-                speed_mps if speed_mps >= 0 else None,
+                speed_mps if 0 <= speed_mps <= _FASTEST_MPS else None,
                 self._occupied[loop] / max(self._steps[loop], 1),
             )
             self._occupied[loop], self._steps[loop] = 0.0, 0

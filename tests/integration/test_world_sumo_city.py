@@ -1,0 +1,142 @@
+"""Three minutes of the practice city against a real service in one process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import require
+from scenario_city import generator
+from twin.app import Service
+from twin.commands.demo_city import missing_sumo
+from twin.errors import InputError
+from twin.keys import KeyRing, Purpose
+from twin.settings import Settings
+from twin.store import accounting, decisions, people
+from twin.world.faults import Distorter, Faults
+from twin.world.service import connect
+from twin.world.sumo.clocks import PacedClock
+from twin.world.sumo.roadside import RoadsideKeys
+from twin.world.sumo.scene import Scene, open_scene
+from twin.world.sumo.street import Street, StreetPlan
+from twin.world.sumo.warm import going_on, history, warm_up
+
+pytestmark = pytest.mark.sumo
+
+BEGIN_S, START_S, LENGTH_S = 6 * 3600 + 3300.0, 7 * 3600.0 + 300.0, 180.0
+AUTOMATIC = ("J01", "J02", "J03")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require(missing_sumo() or None)
+    place = tmp_path_factory.mktemp("city")
+    make = generator()
+    make.make_sumo(place, make.SEED)
+    return place
+
+
+@pytest.fixture(scope="module")
+def scene(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return open_scene(folder, tmp_path_factory.mktemp("copy"), end_s=START_S + LENGTH_S)
+
+
+def settings(folder: Path, scene: Scene, place: Path) -> Settings:
+    assert scene.city is not None
+    KeyRing.fresh("test").save(place / "keys.json")
+    return Settings(
+        map=folder / "network",
+        access_rules=scene.city.rules,
+        keys=place / "keys.json",
+        database=f"sqlite:///{place / 'twin.db'}",
+        port=0,
+        timezone=scene.network.timezone,
+        automatic_junctions=",".join(AUTOMATIC),
+    )
+
+
+@pytest.mark.timeout(300)
+async def test_a_city_is_measured_obeyed_and_guarded(
+    folder: Path, scene: Scene, tmp_path: Path
+) -> None:
+    assert scene.city is not None
+    warm = warm_up(scene, tmp_path / "warm", until_s=START_S, seed=1, begin_s=BEGIN_S)
+    before = history(scene.city, warm)
+    assert before.table.count is not None
+    assert before.table.count.shape == (10, 206)
+    assert before.table.count.sum() > 500
+    clock = PacedClock(before.demo_start_us, rate=60.0)
+    service = Service(settings(folder, scene, tmp_path), clock=clock)
+    found: dict[str, Any] = {}
+
+    async def town(started: Service) -> None:
+        keys = {
+            role: await people.create_key(started.database, name=role, role=role, now_us=1)
+            for role in ("integrator", "gate", "access_clerk")
+        }
+        seal = KeyRing.load(tmp_path / "keys.json")[Purpose.TRANSPORT]
+        async with connect(started.url) as client:
+            street = Street(
+                StreetPlan(
+                    scene=going_on(scene, warm),
+                    start_us=before.demo_start_us,
+                    seed=1,
+                    out=tmp_path / "out",
+                    key=keys["integrator"],
+                    rate=60.0,
+                    parties=RoadsideKeys(**keys, seal=seal),
+                    settled_s=600.0,
+                ),
+                client=client,
+                clock=clock,
+                distorter=Distorter(Faults(seed=1, duplicated=0.1), start_us=before.demo_start_us),
+            )
+            await street.run()
+            ends = await started.log.end_offsets(list(started.worker.positions))
+            while any(started.worker.positions.get(at, 0) < end for at, end in ends.items()):
+                await client.get("/health/live")
+        found["street"] = street
+        found["books"] = await accounting.totals(started.database)
+        found["made"] = await decisions.list_decisions(started.database, limit=500)
+        started.stop()
+
+    assert await service.run([town]) == 0
+    street: Street = found["street"]
+    assert street.roadside is not None
+    assert [str(one) for one in street.monitor.violations] == []
+    received = {(entry.source, entry.topic): entry for entry in found["books"]}
+    assert all(accounting.balanced(entry) for entry in found["books"])
+    readings = received["integrator", "reading"]
+    late = street.roadside.player.tallies["readings"].sent
+    assert readings.received == street.sender.counts["posted"] + late
+    assert readings.received > 3 * 206
+    assert readings.rejected == 0
+    reads = received["gate", "anpr.read"]
+    assert reads.received == street.roadside.sender.counts["posted"] > 0
+    duplicates = readings.duplicate + reads.duplicate
+    assert duplicates == street.distorter.counts["duplicated"]
+    access = [one for one in found["made"] if one.kind == "access"]
+    reasons = [one.reason for one in access]
+    assert "EXIT_ALWAYS" in reasons
+    assert "NO_AUTHORISATION" in reasons, "a stranger entered the old town"
+    assert len(access) == reads.applied
+    assert 0 < street.roadside.gates.acknowledged <= len(access)
+    assert set(street.ledger.leased_s) >= set(AUTOMATIC)
+    for junction in AUTOMATIC:
+        assert street.ledger.leased_s[junction] > 0.5 * LENGTH_S
+        assert street.ledger.changes[junction], "stages were asked for, and shown"
+    assert {name for name, s in street.ledger.leased_s.items() if s} == set(AUTOMATIC)
+
+
+def test_a_table_of_another_map_is_refused(folder: Path, tmp_path: Path) -> None:
+    table = json.loads((folder / "signals.json").read_text())
+    whole = json.dumps(table)
+    (folder / "signals.json").write_text(json.dumps({**table, "map_version": "0" * 32}))
+    try:
+        with pytest.raises(InputError, match="another map"):
+            open_scene(folder, tmp_path / "copy")
+    finally:
+        (folder / "signals.json").write_text(whole)
