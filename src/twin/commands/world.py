@@ -22,7 +22,7 @@ from twin.commands.console import OUT, plain_errors, progress
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
 from twin.errors import Fault, InputError
-from twin.keys import KeyRing
+from twin.keys import KeyRing, Purpose
 from twin.network.gmns import write_gmns
 from twin.settings import Settings
 from twin.store import people
@@ -32,6 +32,7 @@ from twin.world.service import API, connect
 from twin.world.sumo.clocks import PacedClock
 from twin.world.sumo.engine import run_alone
 from twin.world.sumo.outcome import Accounts, Outcome, cycles_with_changes, read_accounts
+from twin.world.sumo.roadside import RoadsideKeys
 from twin.world.sumo.scene import Scene, open_scene
 from twin.world.sumo.street import Street, StreetPlan
 from twin.world.truth import Delay, delay_of, read_link_minutes, read_trips, write_trips
@@ -161,7 +162,7 @@ async def _ask(client: httpx.AsyncClient, key: str, path: str) -> dict[str, Any]
 
 async def _inside(order: _Order, settings: Settings) -> Outcome:
     """Start a service of our own, all junctions automatic, on a clock that the street leads."""
-    start_us = us_from_datetime(_DAY) + us_from_seconds(order.scene.begin_s)
+    start_us = _start_us(order.scene)
     clock = PacedClock(start_us, rate=order.rate)
     house = Service(settings, clock=clock, note=f"SUMO {order.scene.name}")
     found: list[Outcome] = []
@@ -171,14 +172,17 @@ async def _inside(order: _Order, settings: Settings) -> Outcome:
         return 0.0 if beat_us is None else (clock.now_us() - beat_us) / SECOND_US
 
     async def city(started: Service) -> None:
-        key = await people.create_key(
-            started.database,
-            name=f"world {order.scene.name}",
-            role="integrator",
-            now_us=started.served.wall.now_us(),
-        )
+        parties = await _parties(started, order.scene)
         async with connect(started.url) as client:
-            outcome = await _play(order, client, key, clock=clock, start_us=start_us, lag_s=lag_s)
+            outcome = await _play(
+                order,
+                client,
+                parties.integrator,
+                clock=clock,
+                start_us=start_us,
+                lag_s=lag_s,
+                parties=parties,
+            )
         found.append(outcome)
         started.stop()
 
@@ -186,6 +190,27 @@ async def _inside(order: _Order, settings: Settings) -> Outcome:
     if not found:
         raise InputError(Fault("world", order.scene.name, f"the service ended ({code})"))
     return found[0]
+
+
+def _start_us(scene: Scene) -> int:
+    """Return the moment of the scene's begin: a city says it, else it is a day in June."""
+    if scene.city is not None:
+        return scene.city.moment_us(scene.begin_s)
+    return us_from_datetime(_DAY) + us_from_seconds(scene.begin_s)
+
+
+async def _parties(service: Service, scene: Scene) -> RoadsideKeys:
+    """Make a key for each party; only a city has more than the integrator's devices."""
+    keys = {
+        role: await people.create_key(
+            service.database,
+            name=f"world {scene.name} {role}",
+            role=role,
+            now_us=service.served.wall.now_us(),
+        )
+        for role in ("integrator", "gate", "access_clerk")
+    }
+    return RoadsideKeys(**keys, seal=service.served.keys[Purpose.TRANSPORT])
 
 
 async def _play(
@@ -196,15 +221,17 @@ async def _play(
     clock: Clock,
     start_us: int,
     lag_s: Callable[[], float] | None = None,
+    parties: RoadsideKeys | None = None,
 ) -> Outcome:
     scene = order.scene
     alone = await _alone(order) if order.baseline else None
     before = await read_accounts(client, key=key, sent=0)
+    gates = [str(gate.id) for gate in scene.network.gates]
     street = Street(
-        StreetPlan(scene, start_us, order.seed, order.out, key, order.rate),
+        StreetPlan(scene, start_us, order.seed, order.out, key, order.rate, parties=parties),
         client=client,
         clock=clock,
-        distorter=Distorter(order.faults, start_us=start_us),
+        distorter=Distorter(order.faults, start_us=start_us, gates=gates),
         service_lag_s=lag_s,
     )
     _cut_on_signal(street)
@@ -318,6 +345,7 @@ def _settings(
     KeyRing.fresh("world").save(keys)
     return Settings(
         map=folder / "network",
+        access_rules=scene.city.rules if scene.city else None,
         keys=keys,
         log=log,
         database=database or f"sqlite:///{folder / 'twin.db'}",
