@@ -15,10 +15,13 @@ from twin.control.signals.layout import layout_junction, turning_shares
 from twin.control.signals.loops import BIN_S, Loops
 from twin.control.signals.queues import (
     FULL_FRAC,
+    PATIENCE_S,
     Lanes,
     blocked,
     exit_loops,
     lanes_of,
+    moving,
+    urgency,
     waiting,
 )
 from twin.control.signals.serve import service_rate, serving_stage
@@ -199,3 +202,37 @@ def test_a_stage_is_left_when_it_is_empty_and_kept_while_it_serves(network: Sing
     assert serving_stage(layout, 0, gone, lanes.rate_vps)[0] != 0
     nobody = np.zeros(len(crowd))
     assert serving_stage(layout, 0, nobody, lanes.rate_vps)[0] == 0
+
+
+def test_a_queue_out_of_sight_counts_more_the_longer_it_is(network: SingleMap) -> None:
+    loops, lanes = known(network)
+    link = network.sensors[0].link
+    loops.observe(read(network, {}, 0))
+    assert urgency(lanes, loops).tolist() == [1.0] * lanes.rate_vps.shape[1]
+    for number in range(1, 7):
+        loops.observe(read(network, {f"up:{link}": (0.0, 0.9)}, number))
+    found = urgency(lanes, loops)
+    assert found.max() == pytest.approx(1.0 + 6 * BIN_S / PATIENCE_S)
+    assert (found == 1.0).sum() == len(found) - 1
+
+
+def test_a_green_at_which_nobody_moves_serves_nobody(network: SingleMap) -> None:
+    loops, lanes = known(network)
+    link = network.sensors[0].link
+    for number in range(4):
+        loops.observe(read(network, {f"stop:{link}": (0.0, 1.0)}, number))
+    long_ago_us, just_now_us = T0_US, T0_US + 3 * PERIOD_US
+    assert moving(lanes, loops, since_us=long_ago_us).min() == 0.0
+    assert moving(lanes, loops, since_us=just_now_us).min() == 1.0, "a queue needs time to start"
+    loops.observe(read(network, {f"stop:{link}": (2.0, 0.9)}, 4))
+    assert moving(lanes, loops, since_us=long_ago_us).min() == 1.0
+
+
+def test_weighted_vehicles_can_turn_the_choice(network: SingleMap) -> None:
+    (junction,) = network.junctions
+    layout = layout_junction(junction, network, turning_shares(network))
+    _, lanes = known(network)
+    first = lanes.rate_vps[0] > 0
+    crowd = np.where(first, 10.0, 8.0)
+    weight = np.where(first, 1.0, 9.0)
+    assert serving_stage(layout, 0, crowd, lanes.rate_vps, weight=weight)[0] != 0

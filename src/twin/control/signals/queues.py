@@ -25,8 +25,10 @@ FREE_FRAC: Final = 0.02
 STANDING_FRAC: Final = 0.8
 FULL_FRAC: Final = 0.4  # an upstream loop covered so long: the queue reaches over it
 BLOCKED_FRAC: Final = 0.8  # the way on is taken as full
+PATIENCE_S: Final = 30.0  # a queue out of sight for so long counts twice
+START_BINS: Final = 2
 STALE_S: Final = 17.0
-YIELDING_RATE: Final = 0.7  # of saturation, where a movement must give way
+YIELDING_RATE: Final = 0.5  # of saturation, where a movement must give way
 _BEYOND_VEH: Final = 30.0  # about so many more stand behind a covered upstream loop
 _USUAL_BINS: Final = 36
 YIELDING: Final = "yielding"  # the junction's extra field with the groups that give way
@@ -233,6 +235,41 @@ def _between(
         if empty[at]:
             inside = min(inside, float(came[max(at - reach + 1, 0) : at + 1].sum()))
     return inside, min(float(came[-reach:].sum()), inside)
+
+
+def urgency(lanes: Lanes, loops: Loops) -> Floats:
+    """Return how much a vehicle of each lane counts, (lanes,), 1 where no queue is out of sight.
+
+    Loops cannot see how long a queue is that reaches over them; how long it has done so, they can.
+    Without this a small approach beside a large one would get only its minimum green.
+    """
+    found = np.ones(lanes.rate_vps.shape[1])
+    for approach in lanes.approaches:
+        if not len(approach.upstream):
+            continue
+        _, above = loops.window(approach.upstream, loops.last_bin(approach.upstream))
+        open_bins = np.flatnonzero(above.mean(axis=0)[::-1] < FULL_FRAC)
+        covered_bins = int(open_bins[0]) if len(open_bins) else above.shape[1]
+        here = slice(approach.first, approach.first + len(approach.stop))
+        found[here] += covered_bins * BIN_S / PATIENCE_S
+    return found
+
+
+def moving(lanes: Lanes, loops: Loops, *, since_us: int) -> Floats:
+    """Return (lanes,): 0 where a vehicle stands at the line though it might go, else 1.
+
+    Whatever keeps it (oncoming traffic, a full road behind), its green serves nobody. Asked once
+    the lanes have been green since `since_us`, long enough for a queue to start.
+    """
+    found = np.ones(lanes.rate_vps.shape[1])
+    for approach in lanes.approaches:
+        last = loops.last_bin(approach.stop)
+        if end_us(last) < since_us + START_BINS * BIN_S * SECOND_US:
+            continue
+        left, covered = loops.window(approach.stop, last)
+        here = slice(approach.first, approach.first + len(approach.stop))
+        found[here] = np.where((covered[:, -1] >= STANDING_FRAC) & (left[:, -1] == 0), 0.0, 1.0)
+    return found
 
 
 def blocked(lanes: Lanes, exits: Mapping[int, Ints], loops: Loops, now_us: int) -> Floats:

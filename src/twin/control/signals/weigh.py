@@ -16,7 +16,7 @@ from twin.control.signals.choose import Shown
 from twin.control.signals.layout import JunctionLayout, downstream_factor, turning_shares
 from twin.control.signals.loops import Loops
 from twin.control.signals.pressure import stage_pressures, vehicle_counts
-from twin.control.signals.queues import blocked, exit_loops, lanes_of, waiting
+from twin.control.signals.queues import blocked, exit_loops, lanes_of, moving, urgency, waiting
 from twin.control.signals.serve import serving_stage
 from twin.events import SignalStatus
 from twin.network.model import SingleMap
@@ -83,6 +83,8 @@ class Weigher:
         there = waiting(lanes, self._loops, green_vps=green_vps, now_us=now_us)
         if there is None:
             return None
-        open_frac = blocked(lanes, self._exits[name], self._loops, now_us)
-        best, rates = serving_stage(layout, shown.stage, there, lanes.rate_vps * open_frac)
+        rate_vps = lanes.rate_vps * blocked(lanes, self._exits[name], self._loops, now_us)
+        rate_vps[shown.stage] *= moving(lanes, self._loops, since_us=shown.since_us)
+        weight = urgency(lanes, self._loops)
+        best, rates = serving_stage(layout, shown.stage, there, rate_vps, weight=weight)
         return Weight("service", "veh/s", rates, float(there.sum()), best)
