@@ -76,15 +76,17 @@ class SignalHead:
         return "y" if link.group in yellows else "r"
 
     def _yields(self, movement: Movement, going: set[Any]) -> bool:
-        others = [self._movements[name] for name in going]
+        others = [
+            other
+            for other in (self._movements[name] for name in going)
+            if other.from_link != movement.from_link and other.kind not in _YIELDING
+        ]
         if movement.kind is TurnKind.RIGHT:
-            return any(_is_joined(movement, other) for other in others)
-        if movement.kind not in _YIELDING:
-            return False
-        return any(
-            other.from_link != movement.from_link and other.kind not in _YIELDING
-            for other in others
-        )
+            return any(
+                other.to_link == movement.to_link and other.kind is not TurnKind.RIGHT
+                for other in others
+            )
+        return movement.kind in _YIELDING and bool(others)
 
     def stage_states(self) -> dict[str, str]:
         """Return the state of each stage while it is green."""
