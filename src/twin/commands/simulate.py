@@ -54,8 +54,7 @@ def simulate(
 ) -> None:
     """Run one hour's trips over a network, or one bare case from a JSON file.
 
-    Trips leave evenly within an hour and drive the quickest paths at free speed. At the end
-    trips = inside a zone + not departed + waiting + arrived + inside, to the last vehicle.
+    Trips leave evenly within an hour and drive the quickest paths at free speed; none is lost.
     A case says all of itself: --demand, --duration and --dt are for networks.
     """
     if source.is_file():

@@ -128,8 +128,7 @@ def _joined(roads: Roads, turns: Turns, shares: tuple[Floats, Floats], ahead: In
         movement=turns.movement[rest],
         origin_node=turns.origin_node,
     )
-    turn_share, exit_share = shares
-    return Series(joined, kept, turn_share[rest], exit_share[ends], whole, ahead, roads)
+    return Series(joined, kept, shares[0][rest], shares[1][ends], whole, ahead, roads)
 
 
 class Apart:

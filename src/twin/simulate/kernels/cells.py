@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from numba import njit
 
-from twin.simulate.kernels.arrays import SINGLE, Floats, Flow, Ints, Limits, Wires
+from twin.simulate.kernels.arrays import MERGE, SINGLE, Floats, Flow, Ints, Limits, Wires
 from twin.simulate.kernels.node import FLOOR, pass_any
 from twin.simulate.kernels.transmission import HELD_SHARE
 
@@ -65,79 +65,127 @@ class Crowd(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _send(cells: Cells, link: int, vehicles: Floats, out: Floats) -> None:
-    """Write what a cell can send, (members,): no tangent of its diagram allows more."""
+def _lower(
+    line: int, base: Floats, slope: Floats, vehicles: Floats, cell: int, out: Floats
+) -> None:
+    """Lower `out` (members,) to one tangent at the vehicles of a cell."""
     for m in range(len(out)):
-        out[m] = min(vehicles[m], cells.capacity[link, m])
-    for line in range(cells.rise_start[link], cells.rise_start[link + 1]):
-        for m in range(len(out)):
-            out[m] = min(out[m], cells.rise_base[line, m] + cells.rise_slope[line, m] * vehicles[m])
+        out[m] = min(out[m], base[line, m] + slope[line, m] * vehicles[cell, m])
 
 
 @njit(cache=True, nogil=True)
-def _hold(cells: Cells, link: int, vehicles: Floats, out: Floats) -> None:
-    """Lower `out` to what a cell can receive, (members,), and to zero below the floor."""
-    for m in range(len(out)):
-        out[m] = min(out[m], cells.capacity[link, m])
-    for line in range(cells.fall_start[link], cells.fall_start[link + 1]):
-        for m in range(len(out)):
-            out[m] = min(out[m], cells.fall_base[line, m] + cells.fall_slope[line, m] * vehicles[m])
-    for m in range(len(out)):
-        out[m] = out[m] if out[m] > FLOOR else 0.0
+def _flow_inside(cells: Cells, crowd: Crowd) -> None:
+    """Compute the flows between the cells of every link; into `onward` of the cell before."""
+    vehicles, onward, capacity, cell_start = (
+        crowd.vehicles,
+        crowd.onward,
+        cells.capacity,
+        cells.cell_start,
+    )
+    rise_start, rise_base, rise_slope = cells.rise_start, cells.rise_base, cells.rise_slope
+    fall_start, fall_base, fall_slope = cells.fall_start, cells.fall_base, cells.fall_slope
+    members = vehicles.shape[1]
+    for link in range(len(cell_start) - 1):
+        for cell in range(cell_start[link], cell_start[link + 1] - 1):
+            out = onward[cell]
+            for m in range(members):
+                out[m] = min(vehicles[cell, m], capacity[link, m])
+            for line in range(rise_start[link], rise_start[link + 1]):
+                _lower(line, rise_base, rise_slope, vehicles, cell, out)
+            for line in range(fall_start[link], fall_start[link + 1]):
+                _lower(line, fall_base, fall_slope, vehicles, cell + 1, out)
+            for m in range(members):
+                out[m] = out[m] if out[m] > FLOOR else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _offer(cells: Cells, wires: Wires, limits: Limits, crowd: Crowd) -> None:
-    """Compute the flows inside links, and what their ends can send and receive."""
-    links = len(crowd.entered)
-    members = crowd.entered.shape[1]
-    for link in range(links):
-        first = cells.cell_start[link]
-        last = cells.cell_start[link + 1] - 1
-        for cell in range(first, last):
-            _send(cells, link, crowd.vehicles[cell], crowd.onward[cell])
-            _hold(cells, link, crowd.vehicles[cell + 1], crowd.onward[cell])
-        _send(cells, link, crowd.vehicles[last], crowd.sending[link])
+def _offer_links(cells: Cells, limits: Limits, crowd: Crowd) -> None:
+    """Compute what the last cell of every link can send, and the first receive."""
+    vehicles, capacity, cell_start = crowd.vehicles, cells.capacity, cells.cell_start
+    sending, receiving, dropped = crowd.sending, crowd.receiving, crowd.dropped
+    members = vehicles.shape[1]
+    for link in range(len(cell_start) - 1):
+        first, last = cell_start[link], cell_start[link + 1] - 1
+        most_out, most_in = limits.out_capacity[link], limits.in_capacity[link]
+        drop_share = limits.drop_share[link]
         for m in range(members):
-            crowd.sending[link, m] = min(crowd.sending[link, m], limits.out_capacity[link])
-            dropped = crowd.dropped[link, m] > 0.0
-            share = limits.drop_share[link] if dropped else 1.0
-            most = min(cells.capacity[link, m], limits.in_capacity[link])
-            crowd.receiving[link, m] = most * share
-        _hold(cells, link, crowd.vehicles[first], crowd.receiving[link])
+            share = drop_share if dropped[link, m] > 0.0 else 1.0
+            sending[link, m] = min(min(vehicles[last, m], capacity[link, m]), most_out)
+            receiving[link, m] = min(capacity[link, m], most_in) * share
+        for line in range(cells.rise_start[link], cells.rise_start[link + 1]):
+            _lower(line, cells.rise_base, cells.rise_slope, vehicles, last, sending[link])
+        for line in range(cells.fall_start[link], cells.fall_start[link + 1]):
+            _lower(line, cells.fall_base, cells.fall_slope, vehicles, first, receiving[link])
+
+
+@njit(cache=True, nogil=True)
+def _offer_turns(wires: Wires, limits: Limits, crowd: Crowd) -> None:
+    """Add the demand to the origins, and hold approaches by the capacities of their turns."""
+    links, members = crowd.entered.shape
+    sending = crowd.sending
     for origin in range(len(crowd.waiting)):
         a = links + origin
         for m in range(members):
             crowd.appeared[origin, m] += crowd.joining[origin, m]
             crowd.waiting[origin, m] += crowd.joining[origin, m]
-            crowd.sending[a, m] = min(crowd.waiting[origin, m], limits.out_capacity[a])
-    for a in range(len(crowd.sending)):
-        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            sending[a, m] = min(crowd.waiting[origin, m], limits.out_capacity[a])
+    for t in range(len(wires.turn_from)):
+        a, share, most = wires.turn_from[t], limits.turn_share[t], limits.turn_capacity[t]
+        if share > 0.0:
             for m in range(members):
-                if crowd.sending[a, m] * limits.turn_share[t] > limits.turn_capacity[t]:
-                    crowd.sending[a, m] = limits.turn_capacity[t] / limits.turn_share[t]
+                sending[a, m] = min(sending[a, m], most / share)
 
 
 @njit(cache=True, nogil=True)
-def _pass_single(a: int, wires: Wires, limits: Limits, crowd: Crowd) -> None:
-    """Decide a node with one approach for all members."""
-    moved = crowd.moved[a]
-    moved[:] = crowd.sending[a]
-    for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-        share = limits.turn_share[t]
-        if share > 0.0:
-            room = crowd.receiving[wires.turn_link[t]]
-            for m in range(len(moved)):
-                moved[m] = min(moved[m], room[m] / share)
-    for m in range(len(moved)):
-        moved[m] = moved[m] if moved[m] > FLOOR else 0.0
+def _pass_singles(wires: Wires, limits: Limits, crowd: Crowd) -> None:
+    """Decide all nodes with one approach, for all members."""
+    sending, moved, receiving = crowd.sending, crowd.moved, crowd.receiving
+    members = moved.shape[1]
+    for node in range(len(wires.node_kind)):
+        if wires.node_kind[node] != SINGLE:
+            continue
+        a = wires.node_in[wires.node_start[node]]
+        for m in range(members):
+            moved[a, m] = sending[a, m]
+        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+            link, share = wires.turn_link[t], limits.turn_share[t]
+            if share > 0.0:
+                for m in range(members):
+                    moved[a, m] = min(moved[a, m], max(receiving[link, m], 0.0) / share)
+        for m in range(members):
+            moved[a, m] = moved[a, m] if moved[a, m] > FLOOR else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _merges_whole(
+    approaches: Ints, m: int, wires: Wires, share: Floats, sending: Floats, receiving: Floats
+) -> bool:
+    """Say whether all that would leave a plain merge finds room, in one member."""
+    wanted = 0.0
+    for a in approaches:
+        wanted += sending[a, m] * share[wires.turn_start[a]]
+    room: float = receiving[wires.turn_link[wires.turn_start[approaches[0]]], m]
+    return wanted <= room
 
 
 @njit(cache=True, nogil=True)
 def _pass_members(node: int, wires: Wires, limits: Limits, flow: Flow, crowd: Crowd) -> None:
     """Decide any node member by member. `flow` is scratch."""
     approaches = wires.node_in[wires.node_start[node] : wires.node_start[node + 1]]
-    for m in range(crowd.moved.shape[1]):
+    if len(approaches) == 0:
+        return
+    merge = wires.node_kind[node] == MERGE
+    share, sending, receiving, moved = (
+        limits.turn_share,
+        crowd.sending,
+        crowd.receiving,
+        crowd.moved,
+    )
+    for m in range(moved.shape[1]):
+        if merge and _merges_whole(approaches, m, wires, share, sending, receiving):
+            for a in approaches:
+                moved[a, m] = sending[a, m] if sending[a, m] > FLOOR else 0.0
+            continue
         for a in approaches:
             flow.sending[a] = crowd.sending[a, m]
             for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
@@ -172,32 +220,42 @@ def _mark_drops(cells: Cells, wires: Wires, limits: Limits, crowd: Crowd) -> Non
 
 
 @njit(cache=True, nogil=True)
-def _move(cells: Cells, wires: Wires, limits: Limits, crowd: Crowd) -> None:
-    """Add what moved to the cells and counts."""
-    links = len(crowd.entered)
-    members = crowd.entered.shape[1]
+def _move_inside(cells: Cells, crowd: Crowd) -> None:
+    """Add what moved between the cells of every link."""
+    vehicles, onward, cell_start = crowd.vehicles, crowd.onward, cells.cell_start
+    members = vehicles.shape[1]
+    for link in range(len(cell_start) - 1):
+        for cell in range(cell_start[link], cell_start[link + 1] - 1):
+            for m in range(members):
+                vehicles[cell, m] -= onward[cell, m]
+                vehicles[cell + 1, m] += onward[cell, m]
+
+
+@njit(cache=True, nogil=True)
+def _move_ends(cells: Cells, wires: Wires, limits: Limits, crowd: Crowd) -> None:
+    """Add what passed the nodes to the cells at the ends of links, and to the counts."""
+    links, members = crowd.entered.shape
+    vehicles, moved, left, entered = crowd.vehicles, crowd.moved, crowd.left, crowd.entered
+    waiting, ended, cell_start = crowd.waiting, crowd.ended, cells.cell_start
     for link in range(links):
-        for cell in range(cells.cell_start[link], cells.cell_start[link + 1] - 1):
-            for m in range(members):
-                crowd.vehicles[cell, m] -= crowd.onward[cell, m]
-                crowd.vehicles[cell + 1, m] += crowd.onward[cell, m]
-    for a in range(len(crowd.moved)):
-        last = cells.cell_start[a + 1] - 1 if a < links else 0
+        last = cell_start[link + 1] - 1
         for m in range(members):
-            moved = crowd.moved[a, m]
-            if a < links:
-                crowd.left[a, m] += moved
-                crowd.vehicles[last, m] -= moved
-            else:
-                crowd.waiting[a - links, m] -= moved
-            crowd.ended[a, m] += moved * limits.exit_share[a]
-        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-            link = wires.turn_link[t]
-            first = cells.cell_start[link]
-            for m in range(members):
-                turned = crowd.moved[a, m] * limits.turn_share[t]
-                crowd.entered[link, m] += turned
-                crowd.vehicles[first, m] += turned
+            left[link, m] += moved[link, m]
+            vehicles[last, m] -= moved[link, m]
+    for origin in range(len(waiting)):
+        for m in range(members):
+            waiting[origin, m] -= moved[links + origin, m]
+    for a in range(len(moved)):
+        share = limits.exit_share[a]
+        for m in range(members):
+            ended[a, m] += moved[a, m] * share
+    for t in range(len(wires.turn_from)):
+        a, link, share = wires.turn_from[t], wires.turn_link[t], limits.turn_share[t]
+        first = cell_start[link]
+        for m in range(members):
+            turned = moved[a, m] * share
+            entered[link, m] += turned
+            vehicles[first, m] += turned
     crowd.step[0] += 1
 
 
@@ -215,14 +273,14 @@ def advance_cells(
     for link in range(len(crowd.entered)):
         drops = drops or limits.drop_share[link] < 1.0
     for _ in range(steps):
-        _offer(cells, wires, limits, crowd)
-        for node in range(len(wires.node_start) - 1):
-            if wires.node_start[node] == wires.node_start[node + 1]:
-                continue
-            if wires.node_kind[node] == SINGLE:
-                _pass_single(wires.node_in[wires.node_start[node]], wires, limits, crowd)
-            else:
+        _flow_inside(cells, crowd)
+        _offer_links(cells, limits, crowd)
+        _offer_turns(wires, limits, crowd)
+        _pass_singles(wires, limits, crowd)
+        for node in range(len(wires.node_kind)):
+            if wires.node_kind[node] != SINGLE:
                 _pass_members(node, wires, limits, flow, crowd)
         if drops:
             _mark_drops(cells, wires, limits, crowd)
-        _move(cells, wires, limits, crowd)
+        _move_inside(cells, crowd)
+        _move_ends(cells, wires, limits, crowd)

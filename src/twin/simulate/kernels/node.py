@@ -97,17 +97,6 @@ def _settle_by_supply(
 
 
 @njit(cache=True, nogil=True)
-def pass_single(a: int, wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Decide a node with one approach: a plain joint or a diverge. As `pass_node`."""
-    amount = flow.sending[a]
-    for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-        room = max(flow.receiving[wires.turn_link[t]], 0.0)
-        if amount * limits.turn_share[t] > room:
-            amount = room / limits.turn_share[t]
-    flow.moved[a] = amount if amount > FLOOR else 0.0
-
-
-@njit(cache=True, nogil=True)
 def _passes_whole(
     a: int, room: float, fits: bool, wires: Wires, limits: Limits, flow: Flow
 ) -> bool:
@@ -176,21 +165,76 @@ def pass_node(approaches: Ints, wires: Wires, limits: Limits, flow: Flow) -> Non
 
 @njit(cache=True, nogil=True)
 def pass_any(node: int, wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Decide one node by the code made for its kind; the kind changes no flow (to 1e-12)."""
+    """Decide one node of several approaches by the code made for its kind."""
     first = wires.node_start[node]
     last = wires.node_start[node + 1]
-    if first == last:
-        return
-    if wires.node_kind[node] == SINGLE:
-        pass_single(wires.node_in[first], wires, limits, flow)
-    elif wires.node_kind[node] == MERGE:
+    if wires.node_kind[node] == MERGE:
         pass_merge(wires.node_in[first:last], wires, limits, flow)
     else:
         pass_node(wires.node_in[first:last], wires, limits, flow)
 
 
 @njit(cache=True, nogil=True)
+def _pass_singles(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide all nodes with one approach: plain joints and diverges. As `pass_node`.
+
+    In one loop on purpose: handing three tuples of arrays to a function costs more than the
+    node itself, and most nodes of a network are of this kind.
+    """
+    node_start, node_in, kinds = wires.node_start, wires.node_in, wires.node_kind
+    turn_start, turn_link, turn_share = wires.turn_start, wires.turn_link, limits.turn_share
+    sending, receiving, moved = flow.sending, flow.receiving, flow.moved
+    for node in range(len(kinds)):
+        if kinds[node] != SINGLE:
+            continue
+        a = node_in[node_start[node]]
+        amount = sending[a]
+        for t in range(turn_start[a], turn_start[a + 1]):
+            room = max(receiving[turn_link[t]], 0.0)
+            if amount * turn_share[t] > room:
+                amount = room / turn_share[t]
+        moved[a] = amount if amount > FLOOR else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _pass_loose(wires: Wires, limits: Limits, flow: Flow) -> bool:
+    """Let all pass at merges and crossings where no supply binds; say whether one binds.
+
+    Marks an approach that has still to be decided by -1.
+    """
+    node_start, node_in, kinds = wires.node_start, wires.node_in, wires.node_kind
+    turn_start, turn_link, turn_share = wires.turn_start, wires.turn_link, limits.turn_share
+    sending, receiving, moved, wanted = flow.sending, flow.receiving, flow.moved, flow.weight
+    binds = False
+    for node in range(len(kinds)):
+        if kinds[node] == SINGLE:
+            continue
+        first, last = node_start[node], node_start[node + 1]
+        for k in range(first, last):
+            for t in range(turn_start[node_in[k]], turn_start[node_in[k] + 1]):
+                wanted[turn_link[t]] = 0.0
+        fits = True
+        for k in range(first, last):
+            a = node_in[k]
+            for t in range(turn_start[a], turn_start[a + 1]):
+                wanted[turn_link[t]] += sending[a] * turn_share[t]
+                fits = fits and wanted[turn_link[t]] <= receiving[turn_link[t]]
+        for k in range(first, last):
+            a = node_in[k]
+            passes = sending[a] if sending[a] > FLOOR else 0.0
+            moved[a] = passes if fits else -1.0
+        binds = binds or not fits
+    return binds
+
+
+@njit(cache=True, nogil=True)
 def pass_nodes(wires: Wires, limits: Limits, flow: Flow) -> None:
     """Decide what leaves every approach of all nodes in this step. As `pass_node`."""
-    for node in range(len(wires.node_start) - 1):
-        pass_any(node, wires, limits, flow)
+    _pass_singles(wires, limits, flow)
+    if not _pass_loose(wires, limits, flow):
+        return
+    for node in range(len(wires.node_kind)):
+        if wires.node_kind[node] == SINGLE or wires.node_start[node] == wires.node_start[node + 1]:
+            continue
+        if flow.moved[wires.node_in[wires.node_start[node]]] < 0.0:
+            pass_any(node, wires, limits, flow)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from numba import njit
 
 from twin.simulate.kernels.arrays import Floats, Flow, Limits, Wires
-from twin.simulate.kernels.node import FLOOR, pass_nodes
+from twin.simulate.kernels.node import pass_nodes
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
@@ -34,70 +34,88 @@ def _past(history: Floats, start: int, stop: int, head: int, lag: float) -> floa
 
 
 @njit(cache=True, nogil=True)
-def _offer(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Compute what every approach can send and every link can receive in the next step."""
-    links = len(flow.entered)
-    for link in range(links):
-        arrived = _past(
-            flow.in_history,
-            wires.in_ring[link],
-            wires.in_ring[link + 1],
-            flow.in_head[link],
-            wires.free_lag[link],
-        )
-        ready = max(arrived - flow.left[link], 0.0)
-        flow.sending[link] = min(ready, limits.out_capacity[link])
+def _offer_links(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Compute what every link can send and receive in the next step."""
+    entered, left, sending, receiving = flow.entered, flow.left, flow.sending, flow.receiving
+    in_history, in_ring, in_head, free_lag = (
+        flow.in_history,
+        wires.in_ring,
+        flow.in_head,
+        wires.free_lag,
+    )
+    out_history, out_ring, out_head, wave_lag = (
+        flow.out_history,
+        wires.out_ring,
+        flow.out_head,
+        wires.wave_lag,
+    )
+    storage, dropped, drop_share = wires.storage, flow.dropped, limits.drop_share
+    out_capacity, in_capacity = limits.out_capacity, limits.in_capacity
+    for link in range(len(entered)):
+        arrived = _past(in_history, in_ring[link], in_ring[link + 1], in_head[link], free_lag[link])
+        sending[link] = min(max(arrived - left[link], 0.0), out_capacity[link])
         freed = _past(
-            flow.out_history,
-            wires.out_ring[link],
-            wires.out_ring[link + 1],
-            flow.out_head[link],
-            wires.wave_lag[link],
+            out_history, out_ring[link], out_ring[link + 1], out_head[link], wave_lag[link]
         )
-        room = max(freed + wires.storage[link] - flow.entered[link], 0.0)
-        capacity = limits.in_capacity[link]
-        if flow.dropped[link] > 0.0:
-            capacity *= limits.drop_share[link]
-        flow.receiving[link] = min(room, capacity)
+        room = max(freed + storage[link] - entered[link], 0.0)
+        capacity = in_capacity[link]
+        if dropped[link] > 0.0:
+            capacity *= drop_share[link]
+        receiving[link] = min(room, capacity)
+
+
+@njit(cache=True, nogil=True)
+def _offer_turns(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Add the demand to the origins, and hold approaches by the capacities of their turns."""
+    links = len(flow.entered)
     for origin in range(len(flow.waiting)):
         flow.appeared[origin] += limits.demand[origin]
         flow.waiting[origin] += limits.demand[origin]
         a = links + origin
         flow.sending[a] = min(flow.waiting[origin], limits.out_capacity[a])
-    for a in range(len(flow.sending)):
-        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-            if flow.sending[a] * limits.turn_share[t] > limits.turn_capacity[t]:
-                flow.sending[a] = limits.turn_capacity[t] / limits.turn_share[t]
+    sending, turn_from = flow.sending, wires.turn_from
+    turn_share, turn_capacity = limits.turn_share, limits.turn_capacity
+    for t in range(len(turn_from)):
+        a = turn_from[t]
+        if sending[a] * turn_share[t] > turn_capacity[t]:
+            sending[a] = turn_capacity[t] / turn_share[t]
 
 
 @njit(cache=True, nogil=True)
 def _move(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Add what moved to the cumulative counts and write the histories."""
-    links = len(flow.entered)
+    """Add what moved to the cumulative counts."""
+    entered, left, vehicle_steps = flow.entered, flow.left, flow.vehicle_steps
+    moved, ended, exit_share = flow.moved, flow.ended, limits.exit_share
+    turn_from, turn_link, turn_share = wires.turn_from, wires.turn_link, limits.turn_share
+    links = len(entered)
     for link in range(links):
-        flow.vehicle_steps[link] += 0.5 * (flow.entered[link] - flow.left[link])
-    for a in range(len(flow.moved)):
-        moved = flow.moved[a]
-        if moved <= FLOOR:
-            continue
-        if a < links:
-            flow.left[a] += moved
-        else:
-            flow.waiting[a - links] -= moved
-        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-            flow.entered[wires.turn_link[t]] += moved * limits.turn_share[t]
-        flow.ended[a] += moved * limits.exit_share[a]
+        vehicle_steps[link] += 0.5 * (entered[link] - left[link])
+        left[link] += moved[link]
+    for origin in range(len(flow.waiting)):
+        flow.waiting[origin] -= moved[links + origin]
+    for t in range(len(turn_from)):
+        entered[turn_link[t]] += moved[turn_from[t]] * turn_share[t]
+    for a in range(len(moved)):
+        ended[a] += moved[a] * exit_share[a]
     flow.step[0] += 1
-    for link in range(links):
-        flow.vehicle_steps[link] += 0.5 * (flow.entered[link] - flow.left[link])
-        start = wires.in_ring[link]
-        head = flow.in_head[link] + 1
-        flow.in_head[link] = head if start + head < wires.in_ring[link + 1] else 0
-        flow.in_history[start + flow.in_head[link]] = flow.entered[link]
-        start = wires.out_ring[link]
-        head = flow.out_head[link] + 1
-        flow.out_head[link] = head if start + head < wires.out_ring[link + 1] else 0
-        flow.out_history[start + flow.out_head[link]] = flow.left[link]
+
+
+@njit(cache=True, nogil=True)
+def _remember(wires: Wires, flow: Flow) -> None:
+    """Write the counts into the histories."""
+    entered, left, vehicle_steps = flow.entered, flow.left, flow.vehicle_steps
+    in_history, in_ring, in_head = flow.in_history, wires.in_ring, flow.in_head
+    out_history, out_ring, out_head = flow.out_history, wires.out_ring, flow.out_head
+    for link in range(len(entered)):
+        vehicle_steps[link] += 0.5 * (entered[link] - left[link])
+        start, head = in_ring[link], in_head[link] + 1
+        head = head if start + head < in_ring[link + 1] else 0
+        in_head[link] = head
+        in_history[start + head] = entered[link]
+        start, head = out_ring[link], out_head[link] + 1
+        head = head if start + head < out_ring[link + 1] else 0
+        out_head[link] = head
+        out_history[start + head] = left[link]
 
 
 @njit(cache=True, nogil=True)
@@ -136,8 +154,10 @@ def advance(wires: Wires, limits: Limits, flow: Flow, steps: int) -> None:
     for link in range(len(flow.entered)):
         drops = drops or limits.drop_share[link] < 1.0
     for _ in range(steps):
-        _offer(wires, limits, flow)
+        _offer_links(wires, limits, flow)
+        _offer_turns(wires, limits, flow)
         pass_nodes(wires, limits, flow)
         if drops:
             _mark_drops(wires, limits, flow)
         _move(wires, limits, flow)
+        _remember(wires, flow)
