@@ -12,7 +12,23 @@ from twin.simulate.roads import Roads, Turns
 
 
 def warm_transmission() -> None:
-    """Compile the link transmission model, the cell model and the node model."""
+    """Compile the link transmission model and the node model."""
+    one = np.ones(1)
+    roads, turns = _one_road()
+    run = LinkTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
+    run.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
+    node_flows(one, one, np.ones((1, 1)), one)
+
+
+def warm_cells() -> None:
+    """Compile the cell model."""
+    one = np.ones(1)
+    roads, turns = _one_road()
+    cells = CellTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
+    cells.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
+
+
+def _one_road() -> tuple[Roads, Turns]:
     one = np.ones(1)
     rows = np.zeros(1, np.int64)
     roads = Roads(rows, rows + 1, 100.0 * one, 10.0 * one, 0.5 * one, 0.15 * one, 2)
@@ -25,11 +41,7 @@ def warm_transmission() -> None:
         movement=rows - 1,
         origin_node=rows,
     )
-    run = LinkTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
-    run.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
-    cells = CellTransmission(roads, turns, step_s=5.0, density_vpm=np.zeros(1))
-    cells.share_turns(one, np.array([1.0, 0.0])).demand(one).run(10.0)
-    node_flows(one, one, np.ones((1, 1)), one)
+    return roads, turns
 
 
 def warm_paths() -> None:
