@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from twin.commands.simulate import simulate
-from twin.commands.warm import KERNELS, warm_kernels
+from twin.commands.warm import LIVE, STUDIES, warm_kernels
 from twin.errors import SimulationError
 from twin.ids import LinkId, NodeId
 from twin.network.model import Link, LinkClass, Node, SingleMap
@@ -112,8 +112,8 @@ def test_a_run_without_meaning_is_refused() -> None:
 
 def test_warm_runs_every_kernel() -> None:
     begun: list[str] = []
-    warm_kernels(on_kernel=begun.append)
-    assert begun == [name for name, _ in KERNELS]
+    warm_kernels((*LIVE, *STUDIES), on_kernel=begun.append)
+    assert begun == [name for name, _ in (*LIVE, *STUDIES)]
 
 
 @pytest.fixture
