@@ -88,6 +88,8 @@ export interface PictureAnswer {
   sequence: number
   map_version: string
   forecast_id: Maybe<string>
+  newest_age_s: Maybe<number>
+  newest_freshness: Freshness
   classes: Partial<Record<LinkState, number>>
   links: PictureLink[]
   signals: SignalAnswer[]

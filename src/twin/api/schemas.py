@@ -81,6 +81,10 @@ class PictureView(Struct, frozen=True, kw_only=True):
     sequence: Count
     map_version: str
     forecast_id: str
+    newest_age_s: Annotated[
+        Seconds | None, Meta(description="age of the newest reading behind any link; null if none")
+    ]
+    newest_freshness: Annotated[str, Meta(description="freshness of the freshest link")]
     classes: Annotated[dict[str, Count], Meta(description="links by speed class")]
     links: list[LinkView]
     signals: list[SignalView]
