@@ -35,7 +35,7 @@ from twin.live import Live
 from twin.log import open_log
 from twin.network.gmns import read_gmns
 from twin.network.model import SingleMap
-from twin.settings import Settings
+from twin.settings import Environment, Settings
 from twin.store import maps
 from twin.store.database import Database
 from twin.supervisor import end, first_death, settle, signals
@@ -63,7 +63,9 @@ class Service:
         self.settings = settings
         self.clock = clock or WallClock()
         keys = KeyRing.load(settings.keys)
+        keys.refuse_other(settings.environment, of=Environment, path=settings.keys)
         self.network, quality = read_gmns(settings.map)
+        self._timezone = settings.timezone or self.network.timezone
         self.database = Database.at(settings.database)
         self.log = open_log(settings.log, self.database.path, settings.topic_prefix)
         self.board = Board(self.network, self.clock)
@@ -87,7 +89,7 @@ class Service:
             keys=keys,
             board=self.board,
             worker_health=self._health,
-            timezone=settings.timezone,
+            timezone=self._timezone,
             mode=mode,
             note=note,
             topic_prefix=settings.topic_prefix,
@@ -108,7 +110,7 @@ class Service:
                 rules=rules,
                 automatic=automatic,
                 lease_s=settings.lease_s,
-                timezone=settings.timezone,
+                timezone=self._timezone,
             )
         except InputError as error:  # the rules name a gate that the map does not have
             if path is None:

@@ -9,6 +9,8 @@ import base64
 import json
 import os
 import secrets
+import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -55,8 +57,18 @@ class KeyRing:
         """Make a ring of new keys, named after the environment so that none is used in another."""
         return cls({purpose: Key.fresh(f"{environment}-{purpose}-1") for purpose in Purpose})
 
+    def refuse_other(self, environment: str, *, of: Iterable[str], path: Path) -> None:
+        """Raise InputError when a key is named after another of the environments `of`."""
+        others = set(of) - {environment}
+        for key in self.keys.values():
+            owner = key.id.partition("-")[0]
+            if owner in others:
+                rule = f"key {key.id} is of {owner}; TWIN_ENVIRONMENT is {environment}"
+                raise InputError(Fault("TWIN_KEYS", str(path), rule))
+
     def save(self, path: Path) -> None:
-        """Write the ring to a file that only its owner can read."""
+        """Write the ring to a file, in a folder made if missing, that only its owner can read."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         document = {
             str(purpose): {"id": key.id, "secret": base64.b64encode(key.secret).decode()}
             for purpose, key in self.keys.items()
@@ -67,8 +79,9 @@ class KeyRing:
 
     @classmethod
     def load(cls, path: Path) -> KeyRing:
-        """Read a ring written by `save`. Raises InputError naming the file and what is missing."""
+        """Read a ring written by `save`. Raises InputError naming the file and what is wrong."""
         try:
+            _refuse_wide(path, path.stat().st_mode)
             document = json.loads(path.read_text(encoding="utf-8"))
             keys = {
                 purpose: Key(
@@ -94,3 +107,9 @@ class KeyRing:
                 rule = f"the {purpose} key has {len(key.secret)} bytes, 32 are needed"
                 raise InputError(Fault("TWIN_KEYS", str(path), rule))
         return cls(keys)
+
+
+def _refuse_wide(path: Path, mode: int) -> None:
+    if stat.S_ISREG(mode) and mode & 0o177:
+        rule = f"has mode {stat.S_IMODE(mode):04o}, wider than 0600; `chmod 600` it"
+        raise InputError(Fault("TWIN_KEYS", str(path), rule))

@@ -38,7 +38,7 @@ class Settings(BaseModel):
     database: Annotated[
         str,
         Field(
-            pattern=r"^(sqlite:///|postgresql://)",
+            pattern=r"^(sqlite:///.|postgresql://)",
             description="sqlite:///FILE, or postgresql://USER:PASSWORD@HOST:PORT/NAME (PostGIS)",
         ),
     ]
@@ -62,7 +62,9 @@ class Settings(BaseModel):
     )
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port; 0 takes a free one")] = 8000
-    timezone: Annotated[str, Field(description="time zone of the city, an IANA name")] = "UTC"
+    timezone: Annotated[
+        str, Field(description="time zone of the city, an IANA name; empty = the map's own")
+    ] = ""
     automatic_junctions: Annotated[
         str,
         Field(description="junction ids, by commas, that are controlled without a person; * = all"),
@@ -97,6 +99,8 @@ class Settings(BaseModel):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
+        if not name:
+            return name
         try:
             ZoneInfo(name)
         except (KeyError, ValueError, OSError) as error:
@@ -135,7 +139,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
                 faults.append(Fault(name, "(not set)", f"must be set: {rule}", "missing"))
             else:
                 shown = _masked(given.get(name, ""))
-                faults.append(Fault(name, shown, str(problem["msg"])))
+                rule = str(problem["msg"])
+                if problem["type"] == "string_pattern_mismatch":
+                    field = Settings.model_fields[str(problem["loc"][0])]
+                    rule = f"must be: {field.description}"
+                faults.append(Fault(name, shown, rule))
         raise SettingsError(*faults) from error
     if faults:
         raise SettingsError(*faults)

@@ -86,3 +86,21 @@ def test_a_key_file_is_private_and_comes_back(tmp_path: Path) -> None:
     path.write_text("{}")
     with pytest.raises(InputError, match="TWIN_KEYS"):
         KeyRing.load(path)
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "too" / "keys.json"
+    KeyRing.fresh("test").save(path)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    path.chmod(0o640)
+    with pytest.raises(InputError, match="mode 0640, wider than 0600"):
+        KeyRing.load(path)
+
+
+def test_keys_of_another_environment_are_refused(tmp_path: Path) -> None:
+    known = ("test", "preproduction", "production")
+    path = tmp_path / "keys.json"
+    KeyRing.fresh("test").refuse_other("test", of=known, path=path)
+    KeyRing.fresh("demo").refuse_other("test", of=known, path=path)
+    with pytest.raises(InputError, match="key production-transport-1 is of production"):
+        KeyRing.fresh("production").refuse_other("test", of=known, path=path)

@@ -94,3 +94,12 @@ def test_a_missing_setting_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = RUNNER.invoke(keys, ["list"])
     assert failed.exit_code == 2
     assert "TWIN_DATABASE" in failed.output
+
+
+def test_new_names_its_keys_after_the_environment_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TWIN_ENVIRONMENT", "preproduction")
+    path = tmp_path / "none" / "keys.json"
+    assert RUNNER.invoke(keys, ["new", str(path)]).exit_code == 0
+    assert KeyRing.load(path)[Purpose.ACCESS].id.startswith("preproduction-")

@@ -14,6 +14,7 @@ def test_the_least_environment_is_enough() -> None:
     settings = read_settings({**GOOD, "PATH": "/bin"})
     assert settings.log == "embedded"
     assert settings.port == 8000
+    assert settings.timezone == ""  # the map's own
 
 
 @pytest.mark.parametrize("name", sorted(GOOD))
@@ -36,6 +37,7 @@ def test_an_unknown_variable_is_named_with_its_neighbour() -> None:
         ("TWIN_PORT", "http"),
         ("TWIN_TIMEZONE", "Europe/Atlantis"),
         ("TWIN_DATABASE", "mysql://localhost/twin"),
+        ("TWIN_DATABASE", "sqlite:///"),
         ("TWIN_LOG", "rabbit://localhost"),
         ("TWIN_TICK_S", "0"),
         ("TWIN_LEASE_S", "nan"),

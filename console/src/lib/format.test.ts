@@ -19,7 +19,9 @@ describe('Format', () => {
   })
 
   it('shows times in the time zone of the scenario, not of this computer', () => {
-    expect(madrid.clock(moment)).toBe('Tue 16 Jun 08:07:15')
+    expect(madrid.clock(moment)).toBe('Tue 16 Jun 08:07:15 CEST')
+    expect(new Format('es', 'America/Los_Angeles').clock(moment)).toMatch(/23:07:15 PDT$/)
+    expect(new Format('zh-Hans', 'UTC').clock(moment)).toMatch(/06:07:15 UTC$/)
     expect(madrid.minute('2026-06-16T06:07:15Z')).toBe('08:07')
     expect(new Format('en-GB', 'America/Los_Angeles').time(moment)).toBe('23:07:15')
   })

@@ -17,6 +17,7 @@ export class Format {
   private readonly dayClock: Intl.DateTimeFormat
   private readonly hms: Intl.DateTimeFormat
   private readonly hm: Intl.DateTimeFormat
+  private readonly zone: Intl.DateTimeFormat
 
   constructor(
     readonly locale: string,
@@ -37,6 +38,11 @@ export class Format {
     const minute = { hour: '2-digit', minute: '2-digit' } as const
     this.hm = new Intl.DateTimeFormat(locale, { ...zone, ...minute })
     this.hms = new Intl.DateTimeFormat(locale, { ...zone, ...minute, second: '2-digit' })
+    // A locale abbreviates the zones of its own places only; the others become GMT+2.
+    this.zone = new Intl.DateTimeFormat(zoneLocale(timezone), {
+      timeZone: timezone,
+      timeZoneName: 'short',
+    })
     this.dayClock = new Intl.DateTimeFormat(locale, {
       timeZone: timezone,
       weekday: 'short',
@@ -86,10 +92,15 @@ export class Format {
     return `${Math.floor(left / 60)}:${String(left % 60).padStart(2, '0')}`
   }
 
-  /** `Tue 21 Nov 18:42:07` in the scenario's time zone. */
+  /** `Tue 21 Nov 18:42:07 CET` in the scenario's time zone. */
   clock(ms: number): string {
     const day = this.dayClock.format(ms).replace(',', '')
-    return `${day} ${this.hms.format(ms)}`
+    return `${day} ${this.hms.format(ms)} ${this.abbreviation(ms)}`
+  }
+
+  private abbreviation(ms: number): string {
+    const parts = this.zone.formatToParts(ms)
+    return parts.find((part) => part.type === 'timeZoneName')?.value ?? this.timezone
   }
 
   /** `18:42:07` */
@@ -106,6 +117,10 @@ export class Format {
   km(meters: number): string {
     return `km ${this.hundredth.format(meters / 1000)}`
   }
+}
+
+function zoneLocale(timezone: string): string {
+  return timezone.startsWith('America/') || timezone.startsWith('US/') ? 'en-US' : 'en-GB'
 }
 
 function instant(at: number | string): number {

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar, cast
 
 import msgspec
+import numpy as np
 from fastapi import Query
 from starlette.responses import Response
 
@@ -56,6 +57,7 @@ async def picture(served: House, link: Links = None) -> Response:
     rows = chosen_rows(served.network, link)
     now_us = served.clock.now_us()
     classes, counts = served.once("classes", newest.sequence, lambda: _classes(served, newest))
+    newest_age_s, freshest = _newest(newest.links)
 
     def links() -> list[LinkView]:
         return _links(served, newest.links, classes, rows)
@@ -66,6 +68,8 @@ async def picture(served: House, link: Links = None) -> Response:
         sequence=newest.sequence,
         map_version=newest.map_version,
         forecast_id=newest.forecast.id if newest.forecast else "",
+        newest_age_s=newest_age_s,
+        newest_freshness=freshest.name.lower(),
         classes={str(name): counts[name] for name in SpeedClass},
         links=served.once("links", newest.sequence, encoded(links)) if rows is None else links(),
         signals=[
@@ -92,6 +96,15 @@ def encoded(make: Callable[[], list[Shown]]) -> Callable[[], list[Shown]]:
 def _classes(served: Served, newest: Picture) -> tuple[list[SpeedClass], Counter[SpeedClass]]:
     classes = link_classes(newest.links, served.board.free_speed_mps)
     return classes, Counter(classes)
+
+
+def _newest(links: LinkState) -> tuple[float | None, Freshness]:
+    """Return the age of the newest reading behind any link, and how fresh the freshest is."""
+    known = links.freshness != Freshness.NO_DATA
+    ages_s = links.age_s[known & np.isfinite(links.age_s)]
+    if not ages_s.size:
+        return None, Freshness.NO_DATA
+    return round(float(ages_s.min()), 1), Freshness(int(links.freshness[known].min()))
 
 
 def _links(

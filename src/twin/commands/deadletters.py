@@ -13,10 +13,9 @@ from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import typer
-from rich.table import Table
 
 from twin.clock import WallClock, iso_from_us
-from twin.commands.console import ERR, OUT, plain_errors, print_json
+from twin.commands.console import ERR, plain_errors, print_json
 from twin.errors import Fault, InputError
 from twin.events import Topic
 from twin.ingest.sealing import seal_items
@@ -24,7 +23,7 @@ from twin.ingest.topics import Topics, group_by_place
 from twin.keys import KeyRing
 from twin.log import open_log
 from twin.network.gmns import read_gmns
-from twin.settings import Settings, read_settings
+from twin.settings import Environment, Settings, read_settings
 from twin.store import audit
 from twin.store import deadletters as letters
 from twin.store.database import Database
@@ -64,22 +63,14 @@ def list_command(
     if as_json:
         print_json([_document(stored) for stored in found])
         return
-    table = Table("id", "arrived", "topic", "source", "reason", "state", "first rule that it broke")
-    for stored in found:
+    if not found:
+        typer.echo("No dead letters.")
+    for stored in found:  # two plain lines: a table would cut the ids on a narrow screen
         letter = stored.letter
         field, value, rule = letter.faults[0]
-        arrived = iso_from_us(letter.arrival_us)
-        first = f"{field} = {value}: {rule}"
-        table.add_row(
-            letter.id,
-            arrived,
-            letter.place.topic,
-            letter.source,
-            letter.reason,
-            stored.state,
-            first,
-        )
-    OUT.print(table)
+        words = (iso_from_us(letter.arrival_us), letter.place.topic, letter.source, letter.reason)
+        typer.echo("  ".join((letter.id, *words, str(stored.state))))
+        typer.echo(f"    {field} = {value}: {rule}")
 
 
 @deadletters.command("show")
@@ -95,10 +86,10 @@ def show_command(letter_id: LetterId, *, as_json: AsJson = False) -> None:
         return
     for name, value in document.items():
         if name != "errors":
-            OUT.print(f"{name:12} {'-' if value is None else value}", markup=False, highlight=False)
+            typer.echo(f"{name:12} {'-' if value is None else value}")
     for error in document["errors"]:
         line = f"{'broken':12} {error['field']} = {error['value']}: {error['rule']}"
-        OUT.print(line, markup=False, highlight=False)
+        typer.echo(line)
 
 
 @deadletters.command("mend")
@@ -112,7 +103,9 @@ def mend_command(
         stored = await _letter(database, letter_id)
         value = _read(payload)
         if stored.letter.place.topic == Topic.ANPR_READ:
-            (value,) = seal_items([value], KeyRing.load(settings.keys))
+            keys = KeyRing.load(settings.keys)
+            keys.refuse_other(settings.environment, of=Environment, path=settings.keys)
+            (value,) = seal_items([value], keys)
         now_us = WallClock().now_us()
         if not await letters.mend(database, letter_id, value, by=_person(), now_us=now_us):
             raise InputError(_closed(stored))

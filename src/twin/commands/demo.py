@@ -21,7 +21,7 @@ from twin.commands.logs import start_logging
 from twin.commands.warm import warm_with_bar
 from twin.errors import Fault, InputError
 from twin.keys import KeyRing
-from twin.settings import Settings
+from twin.settings import Environment, Settings
 from twin.world.controllers import SignalControllers
 from twin.world.gates import Gates
 from twin.world.player import Player, PlayerKeys, Tally
@@ -151,7 +151,7 @@ def _settings(scenario: Path, recording: Recording, folder: Path, port: int) -> 
     folder.mkdir(parents=True, exist_ok=True)
     keys = folder / "keys.json"
     if not keys.exists():
-        KeyRing.fresh("demo").save(keys)
+        KeyRing.fresh(Environment.TEST).save(keys)
     return Settings(
         map=scenario / "network",
         access_rules=scenario / "access_rules.json",

@@ -26,7 +26,7 @@ from twin.commands.warm import warm_with_bar
 from twin.errors import Fault, InputError, SimulationError
 from twin.events import Topic
 from twin.keys import KeyRing, Purpose
-from twin.settings import Settings
+from twin.settings import Environment, Settings
 from twin.store import accounting
 from twin.store.records import Tally as Entry
 from twin.units import SECOND_US
@@ -177,7 +177,7 @@ def _settings(order: CityOrder, city: City, source: Path) -> Settings:
     order.data.mkdir(parents=True, exist_ok=True)
     keys = order.data / "keys.json"
     if not keys.exists():
-        KeyRing.fresh("demo").save(keys)
+        KeyRing.fresh(Environment.TEST).save(keys)
     return Settings(
         map=source / "network",
         access_rules=city.rules,

@@ -34,7 +34,10 @@ Result = TypeVar("Result")
 def new(
     path: Annotated[Path, typer.Argument(help="file to write; it must not exist")],
     environment: Annotated[
-        Environment, typer.Option(help="the keys are named after it: none is used in another")
+        Environment,
+        typer.Option(
+            envvar="TWIN_ENVIRONMENT", help="the keys are named after it: none is used in another"
+        ),
     ] = Environment.TEST,
 ) -> None:
     """Make the key ring that seals plates (TWIN_KEYS), readable by its owner only."""

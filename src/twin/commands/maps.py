@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -53,7 +54,8 @@ def import_map(
         bool,
         typer.Option(
             "--stations",
-            help="The source is a CSV (id, lat, lon, road) or NPZ of detector stations; "
+            help="The source is a CSV (id, lat, lon, road) or NPZ of detector stations, or a "
+            "folder with one such file; "
             "one link a station is made along its road, marked as guessed.",
         ),
     ] = False,
@@ -118,7 +120,12 @@ def export_map(
 
 
 def read_stations(path: Path) -> tuple[Station, ...]:
-    """Read detector stations from a CSV or NPZ. Raises MapError naming file, row and field."""
+    """Read detector stations from a CSV or NPZ, or from a folder with one of them in it.
+
+    Raises MapError naming file, row and field.
+    """
+    if path.is_dir():
+        path = _only_list(path)
     if path.suffix == ".npz":
         return _stations_of_npz(path)
     try:
@@ -129,23 +136,62 @@ def read_stations(path: Path) -> tuple[Station, ...]:
     if not rows:
         message = f"{path.name}: no stations in it"
         raise MapError(message)
-    return tuple(_station(path, number, row) for number, row in enumerate(rows, start=2))
+    found = tuple(_station(path, number, row) for number, row in enumerate(rows, start=2))
+    _refuse_twice(path, found)
+    return found
 
 
-def _station(path: Path, number: int, row: dict[str, str]) -> Station:
+def _only_list(folder: Path) -> Path:
+    lists = sorted(one for one in folder.iterdir() if one.suffix.lower() in (".csv", ".npz"))
+    if len(lists) != 1:
+        names = ", ".join(one.name for one in lists) or "none"
+        message = f"{folder}: name the list of stations; .csv and .npz files in it: {names}"
+        raise MapError(message)
+    return lists[0]
+
+
+def _refuse_twice(path: Path, stations: tuple[Station, ...]) -> None:
+    lines: dict[str, int] = {}
+    for number, station in enumerate(stations, start=2):
+        if station.id in lines:
+            first = lines[station.id]
+            message = f"{path.name}, line {number}: id {station.id!r} stands in line {first} too"
+            raise MapError(message)
+        lines[station.id] = number
+
+
+def _station(path: Path, number: int, row: dict[str, str | None]) -> Station:
+    return Station(
+        id=_cell(path, number, row, "id", "sensor_id"),
+        lat=_degrees(path, number, row, "lat", "latitude"),
+        lon=_degrees(path, number, row, "lon", "longitude"),
+        road=row.get("road") or "-".join(filter(None, (row.get("Fwy"), row.get("Dir")))),
+    )
+
+
+def _cell(path: Path, number: int, row: dict[str, str | None], *names: str) -> str:
+    """Return the cell of the column that has one of these names."""
+    name = next((name for name in names if name in row), None)
+    if name is None:
+        message = f"{path.name}: column {names[0]} is missing (id, lat, lon, road)"
+        raise MapError(message)
+    cell = (row[name] or "").strip()
+    if not cell:
+        message = f"{path.name}, line {number}: {name} = '': must not be empty"
+        raise MapError(message)
+    return cell
+
+
+def _degrees(path: Path, number: int, row: dict[str, str | None], *names: str) -> float:
+    cell = _cell(path, number, row, *names)
     try:
-        return Station(
-            id=row.get("id") or row["sensor_id"],
-            lat=float(row.get("lat") or row["latitude"]),
-            lon=float(row.get("lon") or row["longitude"]),
-            road=row.get("road") or "-".join(filter(None, (row.get("Fwy"), row.get("Dir")))),
-        )
-    except KeyError as error:
-        message = f"{path.name}: column {error.args[0]} is missing (id, lat, lon, road)"
-        raise MapError(message) from error
-    except ValueError as error:
-        message = f"{path.name}, line {number}: {error}"
-        raise MapError(message) from error
+        degrees = float(cell)
+    except ValueError:
+        degrees = math.nan
+    if not abs(degrees) <= (90.0 if names[0] == "lat" else 180.0):
+        message = f"{path.name}, line {number}: {names[0]} = {cell!r}: must be degrees (WGS 84)"
+        raise MapError(message)
+    return degrees
 
 
 def _stations_of_npz(path: Path) -> tuple[Station, ...]:

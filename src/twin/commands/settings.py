@@ -28,11 +28,14 @@ def settings(
     if as_json:
         print_json(shown)
         return
-    table = Table("variable", "value", box=None, pad_edge=False)
+    table = Table("variable", "", "value", box=None, pad_edge=False)
+    table.columns[2].overflow = "fold"
     for name, value in shown.items():
-        table.add_row(name, value, style=None if name in os.environ else "dim")
+        given = name in os.environ
+        text = value or ("(the map's)" if name == "TWIN_TIMEZONE" else "")
+        table.add_row(name, "set" if given else "default", text, style=None if given else "dim")
     OUT.print(table)
-    OUT.print("[dim]dim: the default. The meaning of each: twin settings --explain[/]")
+    OUT.print("[dim]The meaning of each: twin settings --explain[/]")
 
 
 def _explain() -> None:

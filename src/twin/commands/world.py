@@ -24,7 +24,7 @@ from twin.commands.warm import warm_kernels
 from twin.errors import Fault, InputError
 from twin.keys import KeyRing, Purpose
 from twin.network.gmns import write_gmns
-from twin.settings import Settings
+from twin.settings import Environment, Settings
 from twin.store import people
 from twin.units import SECOND_US
 from twin.world.faults import Distorter, Faults, read_faults
@@ -342,7 +342,7 @@ def _settings(
 ) -> Settings:
     write_gmns(scene.network, folder / "network")
     keys = folder / "keys.json"
-    KeyRing.fresh("world").save(keys)
+    KeyRing.fresh(Environment.TEST).save(keys)
     return Settings(
         map=folder / "network",
         access_rules=scene.city.rules if scene.city else None,

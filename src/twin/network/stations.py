@@ -82,6 +82,13 @@ def map_from_stations(
             raise MapError(message)
         by_road[str(station.road)].append(station)
     findings = Findings()
+    findings.add(
+        "road_missing",
+        "station",
+        "no road is named; the stations without one are taken as one road",
+        severity=Severity.WARNING,
+        ids=[str(one.id) for one in by_road.get("", ())],
+    )
     roads = [_Road(road, by_road[road], findings) for road in by_road]
     order = {str(station.id): row for row, station in enumerate(given)}
     links = sorted((link for road in roads for link in road.links), key=lambda one: order[one.id])

@@ -86,7 +86,12 @@ class Database:
                 yield connection
 
     async def migrate(self) -> None:
-        """Bring the schema to the version that this program needs."""
+        """Bring the schema to the version that this program needs.
+
+        Raises SettingsError for a database that a newer program made.
+        """
+        async with self.read() as connection:
+            self._refuse_newer(await connection.run_sync(schema.current))
         async with self.write() as connection:
             await asyncio.wait_for(connection.run_sync(schema.upgrade), _MIGRATE_S)
 
@@ -105,10 +110,19 @@ class Database:
         """Raise SettingsError, in one line, when the schema has another version than needed."""
         async with self.read() as connection:
             found = await connection.run_sync(schema.current)
+        self._refuse_newer(found)
         needed = schema.needed()
         if found != needed:
             state = f"has schema version {found}" if found else "has no tables of twin yet"
             rule = f"{state}, this program needs {needed}: run `twin database migrate`"
+            raise SettingsError(Fault("TWIN_DATABASE", self.where, rule, "schema_version"))
+
+    def _refuse_newer(self, found: str | None) -> None:
+        if found is not None and not schema.knows(found):
+            rule = (
+                f"has schema version {found}, which this program (up to {schema.needed()}) does "
+                "not know: use the newer program that made it, or another database"
+            )
             raise SettingsError(Fault("TWIN_DATABASE", self.where, rule, "schema_version"))
 
     async def close(self) -> None:

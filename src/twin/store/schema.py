@@ -28,6 +28,12 @@ def needed() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
+def knows(version: str) -> bool:
+    """Say whether this program has the migration that leads to a version."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return version in {script.revision for script in scripts}
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
