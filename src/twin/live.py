@@ -15,6 +15,7 @@ from twin.control.access.decide import AccessControl
 from twin.control.access.rules import AccessRules
 from twin.control.decision import DecisionBook
 from twin.control.signals.controller import SignalControl
+from twin.control.signals.safety import RULES
 from twin.events import (
     Acknowledgement,
     Act,
@@ -189,7 +190,7 @@ class Live:
 
     def restore_decisions(self, events: Iterable[DecisionEvent]) -> None:
         """Take the newest stored versions of decisions back in, in any order."""
-        self._book.restore(events)
+        self._book.restore(events, rules=RULES, map_version=self.network.version)
 
     def learn(self, authorisations: Iterable[Authorisation]) -> None:
         """Take rights to enter zones in; of one right the newest version counts."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from sqlalchemy import select
 
 from ingest_city import START_US, incident, passage, reading, small_city
 from ingest_house import KEYS, House, fresh_live
-from twin.errors import BackendError, FencedError
-from twin.events import Tick, Topic
+from twin.clock import datetime_from_us
+from twin.errors import BackendError, FencedError, UnsafePlan
+from twin.events import DecisionEvent, DecisionKind, DecisionState, Tick, Topic
 from twin.ingest import worker as worker_module
 from twin.ingest.decode import decode_readings
 from twin.ingest.sealing import seal_items
@@ -347,3 +349,48 @@ async def test_a_reading_in_another_partition_is_still_accounted_for(house: Hous
     assert house.topics.reading_place("S3") == place
     await house.work()
     assert (await total(house)).applied == 2
+
+
+async def test_what_the_gate_refused_is_logged_and_counted(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    worker, live = house.worker()
+    await worker.start()
+    live.signals.unsafe.append((START_US, UnsafePlan("max_red", "J1", "99 s", "90 s")))
+    live.signals.unsafe_count += 1
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            await worker._tick(START_US)
+    assert worker.health().requests_refused == 1
+    assert worker.health().junction_findings == len(live.signals.findings)
+    told = [one for one in caplog.records if one.message == "signal_request_refused"]
+    assert [(one.__dict__["rule"], one.__dict__["junction"]) for one in told] == [("max_red", "J1")]
+    await worker.close()
+
+
+async def test_a_stored_stage_that_the_gate_did_not_let_out_never_goes_out(house: House) -> None:
+    stage = DecisionEvent(
+        id="forged",
+        version=2,
+        kind=DecisionKind.SIGNAL_STAGE,
+        state=DecisionState.ISSUED,
+        target="J1",
+        time=datetime_from_us(START_US),
+        reason="HOLD",
+        command={"stage": "1"},
+        lease_until=datetime_from_us(START_US + 3600 * SECOND_US),
+        checks=("known",),
+        map_version=house.network.version,
+    )
+    worker, _ = house.worker()
+    await worker.start()
+    await write_commit(house.database, Commit(epochs=worker._epochs, decisions=(stage,)))
+    await worker.close()
+    again, live = house.worker()
+    await again.start()
+    await again._tick(START_US)
+    assert again.health().decisions_dropped == 1
+    assert live.book.open() == ()
+    assert house.decisions == []
+    assert house.pictures[-1].decisions == ()
+    await again.close()

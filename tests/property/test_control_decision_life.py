@@ -111,7 +111,7 @@ class LifeOfDecisions(RuleBasedStateMachine):
         newest = [versions[-1] for versions in self.versions.values()]
         before = self.book.open()
         self.book = DecisionBook()
-        self.book.restore(newest)
+        self.book.restore(newest, rules=("known",), map_version="")
         self.book.expire(self.now_us)
         assert self.book.open() == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -238,10 +239,35 @@ def test_restored_from_stored_versions_it_goes_on() -> None:
     decided, issued = stage()
     closed = replace(proposal("d0", "K"), version=2, state=DecisionState.REJECTED)
     book = DecisionBook()
-    book.restore([issued, closed, decided, proposal()])
+    book.restore([issued, closed, decided, proposal()], rules=("known",), map_version="")
     assert {one.id: one.version for one in book.open()} == {"s1": 2, "d1": 1}
     (taken,) = book.apply_acknowledgement(answer(), START_US)
     assert taken.version == 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "dropped"),
+    [
+        ({}, False),
+        ({"state": DecisionState.ACKNOWLEDGED}, False),
+        ({"checks": ()}, True),
+        ({"checks": ("known",)}, True),
+        ({"checks": ("known", "fresh", "lease")}, True),
+        ({"checks": (), "state": DecisionState.ACKNOWLEDGED}, True),
+        ({"map_version": "b"}, True),
+        ({"map_version": "b", "checks": (), "state": DecisionState.DECIDED}, True),
+        ({"checks": (), "state": DecisionState.DECIDED}, False),
+    ],
+)
+def test_a_stored_stage_that_nobody_vouches_for_does_not_come_back(
+    fields: dict[str, Any], dropped: bool
+) -> None:
+    good = replace(stage(checks=("known", "fresh"))[1], map_version="a")
+    book = DecisionBook()
+    book.restore([replace(good, **fields)], rules=("known", "fresh"), map_version="a")
+    assert book.dropped == dropped
+    assert bool(book.open()) is not dropped
+    assert (book.newest(DecisionKind.SIGNAL_STAGE, "J") is None) is dropped
 
 
 def test_memory_of_closed_decisions_is_bounded() -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from control_city import START_US
 from twin.clock import ManualClock, ScaledClock, datetime_from_us
@@ -149,3 +150,11 @@ def test_due_is_exactly_what_is_new_mine_and_running(
         if sequence > after and device in devices and round(lease_s * 1e6) > 0
     ]
     assert got == expected
+
+
+def test_a_stage_of_another_map_is_not_put_up() -> None:
+    made = CommandBoard(ManualClock(START_US), map_version="a")
+    ours = replace(command("ours"), map_version="a")
+    gate = command("gate", kind=DecisionKind.ACCESS)
+    assert made.publish([ours, replace(command("theirs"), map_version="b"), gate]) == 2
+    assert made.foreign == 1

@@ -178,6 +178,7 @@ export interface DecisionView {
   text: string
   valid_for_s: Maybe<number>
   can_approve: boolean
+  can_release: boolean
   why_not: Maybe<string>
 }
 

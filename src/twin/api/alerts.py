@@ -63,7 +63,12 @@ def _shown(served: Served, person: Person, event: DecisionEvent) -> bytes | None
         if not sees_vehicles(person):
             return None
         return _event("gate", msgspec.json.encode(gate_event_view(event)))
-    view = decision_view(event, person=person, now_us=served.clock.now_us())
+    view = decision_view(
+        event,
+        person=person,
+        now_us=served.clock.now_us(),
+        made_us=served.board.made_us(event.id),
+    )
     return _event("decision", msgspec.json.encode(view))
 
 

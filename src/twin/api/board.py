@@ -18,7 +18,7 @@ from twin.api.classes import link_codes
 from twin.api.frames import Stamp, encode_delta, encode_key
 from twin.api.gate_tally import GateTally
 from twin.api.slots import AlertSlot, FrameSlot
-from twin.clock import Clock
+from twin.clock import Clock, us_from_datetime
 from twin.columns import Floats
 from twin.events import DecisionEvent
 from twin.network.model import SingleMap
@@ -48,7 +48,9 @@ class Board:
         self._alerts: set[AlertSlot] = set()
         self.gates = GateTally(network.timezone)
         self._decisions: OrderedDict[str, DecisionEvent] = OrderedDict()
-        self.commands = CommandBoard(clock)
+        self._made_us: dict[str, int] = {}
+        self._claimed: OrderedDict[tuple[str, int], None] = OrderedDict()
+        self.commands = CommandBoard(clock, map_version=network.version)
         self._decided = asyncio.Event()
         self.frames_sent = 0
         self.closed = False
@@ -134,7 +136,10 @@ class Board:
         self._decisions[event.id] = event
         self._decisions.move_to_end(event.id)
         while len(self._decisions) > DECISIONS_KEPT:
-            self._decisions.popitem(last=False)
+            forgotten, _ = self._decisions.popitem(last=False)
+            self._made_us.pop(forgotten, None)
+        if event.version == 1:
+            self._made_us[event.id] = us_from_datetime(event.time)
         self.gates.take(event)
         return True
 
@@ -150,6 +155,23 @@ class Board:
     def decision(self, decision_id: str) -> DecisionEvent | None:
         """Return the newest known version of a decision, None if it is not remembered here."""
         return self._decisions.get(decision_id)
+
+    def made_us(self, decision_id: str) -> int | None:
+        """Return when a decision's first version was made, None if it was not seen here."""
+        return self._made_us.get(decision_id)
+
+    def claim(self, decision_id: str, seen_version: int) -> bool:
+        """Say once, to the first who asks, that an act on this version is theirs.
+
+        Two equal acts of one person cannot be told apart in the decision; one of them made it.
+        """
+        key = (decision_id, seen_version)
+        if key in self._claimed:
+            return False
+        self._claimed[key] = None
+        while len(self._claimed) > DECISIONS_KEPT:
+            self._claimed.popitem(last=False)
+        return True
 
     async def wait_decision(
         self, decision_id: str, *, beyond: int, timeout_s: float

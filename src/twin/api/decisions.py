@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -26,6 +27,11 @@ from twin.store import audit
 from twin.store import decisions as kept
 
 MOST: Final = 500
+_MADE: Final = {
+    Act.APPROVE: frozenset({DecisionState.APPROVED, DecisionState.ISSUED}),
+    Act.REJECT: frozenset({DecisionState.REJECTED}),
+    Act.RELEASE: frozenset({DecisionState.RELEASED}),
+}
 
 
 class Which(StrEnum):
@@ -56,8 +62,7 @@ async def decisions(
         found = list(await kept.list_decisions(served.database, kind=kind, limit=limit))
     if not sees_vehicles(person):
         found = [event for event in found if event.kind is not DecisionKind.ACCESS]
-    views = [_view(served, event, person) for event in found[:limit]]
-    return json_answer(DecisionsView(decisions=views))
+    return json_answer(DecisionsView(decisions=await _views(served, found[:limit], person)))
 
 
 async def decision(served: House, person: Asking, decision_id: DecisionId) -> Response:
@@ -68,8 +73,8 @@ async def decision(served: House, person: Asking, decision_id: DecisionId) -> Re
         history.append(newest)
     if not history or (history[-1].kind is DecisionKind.ACCESS and not sees_vehicles(person)):
         raise not_found("decision", decision_id, "is an id of GET /decisions")
-    view = DecisionHistoryView(decision=_view(served, history[-1], person), history=history)
-    return json_answer(view)
+    (shown,) = await _views(served, history[-1:], person)
+    return json_answer(DecisionHistoryView(decision=shown, history=history))
 
 
 async def approve_decision(
@@ -84,6 +89,13 @@ async def reject_decision(
 ) -> Response:
     """Reject a proposal, as the version that was seen; answers when it took effect."""
     return await _act(request, served, person, decision_id, Act.REJECT)
+
+
+async def release_decision(
+    request: Request, served: House, person: Asking, decision_id: DecisionId
+) -> Response:
+    """End a grant in force, as the version that was seen; answers when it took effect."""
+    return await _act(request, served, person, decision_id, Act.RELEASE)
 
 
 async def _act(
@@ -105,24 +117,33 @@ async def _act(
     refusal = act_refusal(current, act, now_us)
     if refusal is not None:
         raise _conflict(refusal)
-    await audit.record(
-        served.database,
-        time_us=served.wall.now_us(),
-        person=person.name,
-        act=f"decision.{kind}",
-        target=decision_id,
-        detail={"reason": body.reason, "seen_version": seen_version},
-    )
+    await _note(served, act, f"decision.{kind}", {})
     await served.append(served.topics.place(Topic.ACT), [msgspec.json.encode(act)], source="api")
     after = await served.board.wait_decision(
         decision_id, beyond=seen_version, timeout_s=served.approve_wait_s
     )
     if after is None:
-        return json_answer(_view(served, current, person), HTTPStatus.ACCEPTED)
-    if not _took_effect(after, kind):
-        rule = f"is version {after.version} now: {after.state}"
+        (view,) = await _views(served, [current], person)
+        return json_answer(view, HTTPStatus.ACCEPTED)
+    if not (_took_effect(after, act) and served.board.claim(decision_id, seen_version)):
+        by = f" by {after.by}" if after.by else ""
+        rule = f"is version {after.version} now: {after.state}{by}"
+        await _note(served, act, f"decision.{kind}.refused", {"stands": rule})
         raise _conflict(Fault("seen_version", str(seen_version), rule, "conflict"))
-    return json_answer(_view(served, after, person))
+    (view,) = await _views(served, [after], person)
+    return json_answer(view)
+
+
+async def _note(served: Served, act: OperatorAct, what: str, more: dict[str, str]) -> None:
+    """Write an act, or that it did nothing, into the audit."""
+    await audit.record(
+        served.database,
+        time_us=served.wall.now_us(),
+        person=act.person,
+        act=what,
+        target=act.target,
+        detail={"reason": act.reason, "seen_version": act.seen_version, **more},
+    )
 
 
 async def _current(served: Served, decision_id: str) -> DecisionEvent:
@@ -141,14 +162,26 @@ def _conflict(fault: Fault) -> Problem:
     return Problem(HTTPStatus.CONFLICT, f"Not done: {fault}.", fault)
 
 
-def _took_effect(after: DecisionEvent, kind: Act) -> bool:
-    if kind is Act.REJECT:
-        return after.state is DecisionState.REJECTED
-    return after.state in {DecisionState.APPROVED, DecisionState.ISSUED}
+def _took_effect(after: DecisionEvent, act: OperatorAct) -> bool:
+    """Say whether what stands now came of this act: its state, its person and its reason."""
+    mine = (after.by, after.note) == (act.person, act.reason.strip())
+    return mine and after.state in _MADE[act.act]
 
 
-def _view(served: Served, event: DecisionEvent, person: Person) -> DecisionView:
-    return decision_view(event, person=person, now_us=served.clock.now_us())
+async def _views(
+    served: Served, events: Sequence[DecisionEvent], person: Person
+) -> list[DecisionView]:
+    """Show decisions; when a later version's facts were true, the board or the store knows."""
+    made = {event.id: served.board.made_us(event.id) for event in events if event.version > 1}
+    unknown = [name for name, made_us in made.items() if made_us is None]
+    stored = await kept.made_us(served.database, unknown) if unknown else {}
+    now_us = served.clock.now_us()
+    return [
+        decision_view(
+            event, person=person, now_us=now_us, made_us=made.get(event.id) or stored.get(event.id)
+        )
+        for event in events
+    ]
 
 
 _ACT_BODY: Final = Body(
@@ -193,6 +226,17 @@ ENDPOINTS: Final = (
         path="/decisions/{decision_id}/reject",
         handler=reject_decision,
         summary="Reject a proposal",
+        tag="decisions",
+        answer=DecisionView,
+        also=_ACT_ANSWERS,
+        body=_ACT_BODY,
+        errors=(400, 404, 409, 413, 415, 422),
+    ),
+    Endpoint(
+        method="POST",
+        path="/decisions/{decision_id}/release",
+        handler=release_decision,
+        summary="Release a grant",
         tag="decisions",
         answer=DecisionView,
         also=_ACT_ANSWERS,

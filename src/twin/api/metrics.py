@@ -117,6 +117,13 @@ def _worker(served: Served) -> list[Metric]:
         CounterMetricFamily("twin_worker_published", "Records published", health.published),
         CounterMetricFamily("twin_forecasts", "Forecasts taken in", health.forecasts),
         CounterMetricFamily("twin_forecasts_dropped", "Too late", health.forecasts_dropped),
+        CounterMetricFamily(
+            "twin_signal_requests_refused", "Refused by the safety gate", health.requests_refused
+        ),
+        _gauge("twin_junction_findings", "Faults that bar junctions", health.junction_findings),
+        CounterMetricFamily(
+            "twin_stored_stages_dropped", "Not taken back in", health.decisions_dropped
+        ),
     ]
     now_us = served.clock.now_us()
     for name, text, then_us in (

@@ -75,6 +75,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/decisions/{{decision_id}}"): _TRAFFIC,
     ("POST", f"{API}/decisions/{{decision_id}}/approve"): _OPERATOR,
     ("POST", f"{API}/decisions/{{decision_id}}/reject"): _OPERATOR,
+    ("POST", f"{API}/decisions/{{decision_id}}/release"): _OPERATOR,
     ("GET", f"{API}/alerts/stream"): _TRAFFIC,  # the same
     ("GET", f"{API}/gates"): _TRAFFIC | {Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER},
     ("GET", f"{API}/gates/events"): _VEHICLES,
@@ -82,6 +83,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("POST", f"{API}/readings"): _READINGS,
     ("POST", f"{API}/passages"): _STREET,
     ("POST", f"{API}/incidents"): _READINGS | {Role.OPERATOR},
+    ("POST", f"{API}/incidents/{{incident_id}}/clear"): _OPERATOR,
     ("POST", f"{API}/street/status"): _STREET,
     ("POST", f"{API}/street/acknowledgements"): _STREET,
     ("GET", f"{API}/street/commands"): _STREET,

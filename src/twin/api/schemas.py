@@ -203,12 +203,13 @@ class TimespaceView(Struct, frozen=True, kw_only=True):
 
 
 class DecisionView(DecisionEvent, frozen=True, kw_only=True):
-    """A decision with what a person needs to act on it."""
+    """A decision with what a person needs to act on it; the facts' ages are as of the answer."""
 
     text: Annotated[str, Meta(description="the decision in one sentence")]
     valid_for_s: Seconds | None
     can_approve: bool
     why_not: Annotated[str, Meta(description="why it cannot be approved now; empty if it can")]
+    can_release: Annotated[bool, Meta(description="a grant in force that may be taken back")]
 
 
 class DecisionsView(Struct, frozen=True, kw_only=True):
@@ -218,7 +219,7 @@ class DecisionsView(Struct, frozen=True, kw_only=True):
 
 
 class DecisionHistoryView(Struct, frozen=True, kw_only=True):
-    """A decision with all its versions, oldest first."""
+    """A decision with all its versions, oldest first; in `history` ages are as of version 1."""
 
     decision: DecisionView
     history: list[DecisionEvent]
@@ -234,6 +235,14 @@ class ActBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seen_version: Annotated[
         float,  # JSON's 1.0 is a whole number too
         Meta(ge=0, le=2**31 - 1, multiple_of=1, description="the version that the person saw"),
+    ]
+
+
+class ClearBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person's word that an incident is over."""
+
+    reason: Annotated[
+        str, Meta(min_length=10, max_length=2000, description="why, in words; kept with the act")
     ]
 
 
@@ -282,7 +291,9 @@ class ItemFaults(Struct, frozen=True, kw_only=True):
     """Why one item of a request will be refused."""
 
     index: Annotated[int, Meta(ge=0, description="position in the request")]
-    id: Annotated[str, Meta(description="the item's event id, empty if it has none to read")]
+    id: Annotated[
+        str, Meta(description="the item's event id, empty if it has none to read")
+    ]
     errors: list[Broken]
 
 

@@ -157,6 +157,7 @@ class DecisionBook:
         self._newest: dict[tuple[DecisionKind, str], DecisionEvent] = {}
         self._remembered = remembered
         self.refusals: deque[tuple[str, Fault]] = deque(maxlen=100)
+        self.dropped = 0
 
     def add(self, event: DecisionEvent) -> None:
         """Take in one version. A version already known is ignored.
@@ -177,12 +178,23 @@ class DecisionBook:
             raise InputError(fault)
         self._put(event)
 
-    def restore(self, events: Iterable[DecisionEvent]) -> None:
-        """Fill the book from stored newest versions, in any order; closed ones are only noted."""
+    def restore(
+        self, events: Iterable[DecisionEvent], *, rules: tuple[str, ...], map_version: str
+    ) -> None:
+        """Fill the book from stored newest versions, in any order; closed ones are only noted.
+
+        A signal stage of another map, or one that runs without having passed exactly `rules`, is
+        dropped and counted in `dropped`: nobody vouches for it, so it must not go out again.
+        """
         for event in sorted(events, key=lambda one: (one.time, one.id, one.version)):
             known = self._open.get(event.id)
-            if known is None or known.version < event.version:
+            if known is not None and known.version >= event.version:
+                continue
+            if _vouched(event, rules, map_version):
                 self._put(event)
+            else:
+                self.dropped += 1
+                self._close(event)
 
     def _put(self, event: DecisionEvent) -> None:
         if event.kind is not DecisionKind.ACCESS:
@@ -287,6 +299,14 @@ class DecisionBook:
                 made.append(step(event, to, now_us=now_us))
                 self._put(made[-1])
         return tuple(made)
+
+
+def _vouched(event: DecisionEvent, rules: tuple[str, ...], map_version: str) -> bool:
+    """Say whether a stored version is no running signal stage, or one that the gate let out."""
+    if event.kind is not DecisionKind.SIGNAL_STAGE or event.state in CLOSED:
+        return True
+    checked = event.state is _S.DECIDED or event.checks == rules
+    return checked and event.map_version == map_version
 
 
 def _unchecked(event: DecisionEvent) -> Fault | None:

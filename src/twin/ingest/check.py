@@ -29,6 +29,8 @@ OCCUPANCY_MAX_PCT: Final = 100.0
 LANE_MAX_VPS: Final = 2.0
 """Most vehicles per second and lane: one every half second, twice what a full lane carries."""
 FUTURE_S: Final = 30.0
+STATUS_AHEAD_S: Final = 2.0
+"""The newest status of a junction counts: one from the future would shut out the true ones."""
 EARLIEST_US: Final = 946_684_800 * SECOND_US  # 2000-01-01T00:00:00Z
 _COUNTRY: Final = re.compile(r"[A-Z]{1,3}")
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
@@ -61,7 +63,8 @@ class Checker:
 
     def event(self, topic: Topic, event: Any, arrival_us: int) -> list[Fault]:
         """Return the faults of one decoded event of any topic but `reading`."""
-        faults = list(self._time_faults(us_from_datetime(event.time), arrival_us))
+        ahead_s = min(self.future_s, STATUS_AHEAD_S) if topic is Topic.STATUS else self.future_s
+        faults = list(_time_faults(us_from_datetime(event.time), arrival_us, ahead_s))
         rules: dict[Topic, Callable[[Any], Iterator[Fault]]] = {
             Topic.ANPR_READ: self._passage,
             Topic.INCIDENT: self._incident,
@@ -100,15 +103,9 @@ class Checker:
             f"must be 0 to {most:g}: {LANE_MAX_VPS:g} vehicles a second on {lanes:g} lane(s)",
         )
 
-    def _time_faults(self, time_us: int, arrival_us: int) -> Iterator[Fault]:
-        if time_us > arrival_us + us_from_seconds(self.future_s):
-            yield _future(time_us, self.future_s)
-        if time_us < EARLIEST_US:
-            yield _too_old(time_us)
-
     def _passage(self, event: Passage) -> Iterator[Fault]:
         if event.gate not in self.network.gate_rows:
-            yield Fault("gate", _brief(event.gate), "is no gate of the map", "unknown_gate")
+            yield Fault("gate", HIDDEN, "is no gate of the map", "unknown_gate")
         if not 0.0 <= event.confidence <= 1.0:
             yield Fault("confidence", str(event.confidence), "must be 0 to 1")
         if event.country is not None and not _COUNTRY.fullmatch(event.country):
@@ -149,6 +146,13 @@ def _outside(values: Floats, most: Floats | float) -> Bools:
     with np.errstate(invalid="ignore"):
         broken: Bools = (values < 0.0) | (values > most) | np.isinf(values)
     return broken
+
+
+def _time_faults(time_us: int, arrival_us: int, ahead_s: float) -> Iterator[Fault]:
+    if time_us > arrival_us + us_from_seconds(ahead_s):
+        yield _future(time_us, ahead_s)
+    if time_us < EARLIEST_US:
+        yield _too_old(time_us)
 
 
 def _future(time_us: int, future_s: float) -> Fault:

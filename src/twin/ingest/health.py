@@ -19,6 +19,10 @@ class WorkerHealth:
     last_tick_us    service time of the last beat
     problem         what is wrong now in one line, None when all is well
     lost            records that retention removed before they were read, by partition
+
+    requests_refused   signal requests that the safety gate did not let out
+    junction_findings  faults of the map for which junctions are never controlled
+    decisions_dropped  stored signal stages that were not taken back in at the start
     """
 
     state: str
@@ -33,6 +37,9 @@ class WorkerHealth:
     forecasts: int
     forecasts_dropped: int
     published: int
+    requests_refused: int = 0
+    junction_findings: int = 0
+    decisions_dropped: int = 0
 
     @property
     def ready(self) -> bool:

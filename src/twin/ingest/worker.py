@@ -107,6 +107,7 @@ class Worker:
         self._snapshot_due_us = NEVER_US
         self._minute_us = NEVER_US
         self._tick_due_us = NEVER_US
+        self._refusals_told = 0
 
     @property
     def positions(self) -> Mapping[Place, int]:
@@ -166,6 +167,8 @@ class Worker:
         )
         self._positions, self._epochs = start.positions, start.epochs
         self._live.restore_decisions(start.decisions)
+        if self._live.book.dropped:
+            _LOG.warning("stored_stages_dropped", extra={"decisions": self._live.book.dropped})
         if start.snapshot_us is not None:
             self._snapshot_due_us = start.snapshot_us + self._policy.snapshot_us
         self._reader = await self._patience.until_done(lambda: self._log.reader(self._positions))
@@ -177,6 +180,8 @@ class Worker:
                 every_us=self._policy.forecast_us,
             )
         self._vitals.state = "running"
+        for finding in self._live.signals.findings:
+            _LOG.warning("junction_not_controlled", extra={"finding": str(finding)})
         _LOG.info("worker_started", extra={"partitions": len(self._positions)})
 
     async def close(self) -> None:
@@ -206,6 +211,9 @@ class Worker:
             forecasts=cycle.made if cycle is not None else 0,
             forecasts_dropped=cycle.dropped if cycle is not None else 0,
             published=self.relay.published,
+            requests_refused=self._live.signals.unsafe_count,
+            junction_findings=len(self._live.signals.findings),
+            decisions_dropped=self._live.book.dropped,
         )
 
     async def _work(self) -> None:
@@ -276,6 +284,7 @@ class Worker:
         if self._forecasts is not None:
             taken, dropped = self._forecasts.take(now_us)
         decided = self._live.decide(now_us, offsets=offsets)
+        self._tell_refused()
         picture = self._live.picture(now_us)
         beat = Tick(
             time=datetime_from_us(now_us),
@@ -304,6 +313,22 @@ class Worker:
         if self._forecasts is not None:
             self._forecasts.start(now_us)
         self._lag.ask(self._positions)
+
+    def _tell_refused(self) -> None:
+        """Log what the safety gate refused since the last beat."""
+        signals = self._live.signals
+        fresh = min(signals.unsafe_count - self._refusals_told, len(signals.unsafe))
+        self._refusals_told = signals.unsafe_count
+        for _, problem in list(signals.unsafe)[len(signals.unsafe) - fresh :]:
+            _LOG.warning(
+                "signal_request_refused",
+                extra={
+                    "rule": problem.rule,
+                    "junction": problem.junction,
+                    "value": problem.value,
+                    "limit": problem.limit,
+                },
+            )
 
     async def _store(self, commit: Commit, now_us: int) -> None:
         await self._patience.until_done(lambda: write_commit(self._database, commit))

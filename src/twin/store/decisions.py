@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -67,6 +68,15 @@ async def history(database: Database, decision_id: str) -> tuple[DecisionEvent, 
     query = select(decision.c.body).where(decision.c.id == decision_id).order_by(decision.c.version)
     async with database.read() as connection:
         return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
+async def made_us(database: Database, ids: Iterable[str]) -> dict[str, int]:
+    """Return when the first version of each of these decisions was made; unknown ids are absent."""
+    query = select(decision.c.id, decision.c.time_us).where(
+        decision.c.version == 1, decision.c.id.in_(sorted(set(ids)))
+    )
+    async with database.read() as connection:
+        return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def counts(database: Database) -> tuple[tuple[str, str, int], ...]:

@@ -62,17 +62,21 @@ class CommandBoard:
 
     Sequence numbers begin at the service's time in microseconds, so that they rise over a restart
     and a device that asks with an older one misses nothing. Bounded: beyond `capacity` the oldest
-    command is dropped and counted in `dropped`.
+    command is dropped and counted in `dropped`. Stages of another map are counted in `foreign`.
     """
 
-    def __init__(self, clock: Clock, *, capacity: int = CAPACITY) -> None:
-        """Start empty."""
+    def __init__(
+        self, clock: Clock, *, capacity: int = CAPACITY, map_version: str | None = None
+    ) -> None:
+        """Start empty. With `map_version`, signal stages of any other map are not put up."""
+        self._map_version = map_version
         self._clock = clock
         self._capacity = capacity
         self._commands: deque[Command] = deque()
         self._sequence = clock.now_us()
         self._news = asyncio.Event()
         self.dropped = 0
+        self.foreign = 0
 
     def __len__(self) -> int:
         return len(self._commands)
@@ -98,6 +102,9 @@ class CommandBoard:
             over = event.id in released or _lease_us(event) <= now_us
             if over or key in known or not is_command(event):
                 continue
+            if self._foreign(event):
+                self.foreign += 1
+                continue
             known.add(key)
             self._sequence += 1
             self._commands.append(Command(self._sequence, event))
@@ -109,6 +116,10 @@ class CommandBoard:
             news, self._news = self._news, asyncio.Event()
             news.set()
         return put
+
+    def _foreign(self, event: DecisionEvent) -> bool:
+        stage = event.kind is DecisionKind.SIGNAL_STAGE
+        return stage and self._map_version is not None and event.map_version != self._map_version
 
     async def wait(self, devices: Iterable[str], after: int, timeout: float) -> Commands:
         """Return the commands after `after` for these devices; wait for one up to `timeout` s.

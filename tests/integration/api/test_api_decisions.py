@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from api_house import NOW_US, House, access, picture, proposal
 from twin.api.roles import Role
 from twin.clock import datetime_from_us
-from twin.events import Act, DecisionEvent, DecisionState, OperatorAct
+from twin.events import Act, DecisionEvent, DecisionState, Fact, OperatorAct
 from twin.log.contract import Place
 from twin.store import audit
 from twin.store.commit import assign, write_commit
@@ -50,16 +50,32 @@ async def worker(house: House, event: DecisionEvent) -> OperatorAct:
     return msgspec.json.decode(records.values[0], type=OperatorAct)
 
 
+async def worker_of(house: House, event: DecisionEvent, *, acts: int) -> None:
+    """Wait until so many acts are on the log, then publish what the worker makes of them."""
+    reader = await house.served.log.reader({Place("act", 0): 0})
+    taken = 0
+    while taken < acts:
+        taken += sum(map(len, await reader.fetch(max_records=acts, timeout_s=5.0)))
+    await reader.close()
+    house.served.board.publish_decisions([event])
+
+
 @pytest.mark.parametrize(
     ("verb", "state"),
-    [("approve", DecisionState.APPROVED), ("reject", DecisionState.REJECTED)],
+    [
+        ("approve", DecisionState.APPROVED),
+        ("reject", DecisionState.REJECTED),
+        ("release", DecisionState.RELEASED),
+    ],
 )
 async def test_an_act_goes_on_the_log_and_answers_when_it_took_effect(
     house: House, verb: str, state: DecisionState
 ) -> None:
-    show(house, proposal())
+    granted = verb == "release"
+    before = proposal(state=DecisionState.APPROVED) if granted else proposal()
+    show(house, before)
     house.served.approve_wait_s = 5.0
-    after = replace(proposal(), version=2, state=state, by="the operator")
+    after = replace(before, version=2, state=state, by="the operator", note=REASON)
     answer, done = await asyncio.gather(act(house, verb), worker(house, after))
     assert answer.status_code == 200, answer.text
     view = answer.json()
@@ -88,6 +104,83 @@ async def test_another_version_than_the_person_saw_is_a_conflict(house: House) -
     assert "version 2" in error["rule"]
     assert "somebody" in error["rule"]
     assert await house.records("act") == []
+
+
+async def test_of_several_acts_on_one_version_one_made_it_and_the_others_are_conflicts(
+    house: House,
+) -> None:
+    show(house, proposal())
+    house.served.approve_wait_s = 5.0
+    after = replace(
+        proposal(), version=2, state=DecisionState.APPROVED, by="the operator", note=REASON
+    )
+    *answers, _ = await asyncio.gather(
+        act(house, "approve"),
+        act(house, "approve"),
+        act(house, "approve", reason="another reason than that"),
+        worker_of(house, after, acts=3),
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409]
+    assert answers[2].status_code == 409
+    rows = await audit.list_entries(house.served.database)
+    acts = sorted(row.act for row in rows)
+    assert acts == ["decision.approve"] * 3 + ["decision.approve.refused"] * 2
+
+
+async def test_a_grant_in_force_is_released_a_proposal_is_not(house: House) -> None:
+    show(house, proposal())
+    assert (await act(house, "release")).status_code == 409
+    show(house, replace(proposal(), version=2, state=DecisionState.ISSUED))
+    async with house.client(Role.OPERATOR) as client:
+        mine = (await client.get("/api/v1/decisions/p-1")).json()["decision"]
+    async with house.client(Role.VIEWER) as client:
+        theirs = (await client.get("/api/v1/decisions/p-1")).json()["decision"]
+        refused = await client.post("/api/v1/decisions/p-1/release", json={})
+    assert (mine["can_release"], theirs["can_release"]) == (True, False)
+    assert refused.status_code == 403
+    assert (await act(house, "release", seen_version=2)).status_code == 202
+
+
+async def test_facts_age_with_the_service_since_they_were_true(house: House) -> None:
+    facts = (Fact(name="delay now", value=1.0, age_s=4.0), Fact(name="sure", value="yes"))
+    first = proposal(facts=facts)
+    later_us = NOW_US + 30 * SECOND_US
+    second = replace(
+        first, version=2, state=DecisionState.APPROVED, time=datetime_from_us(later_us)
+    )
+    await keep(house, first)
+    show(house, first)
+    house.clock.advance_to(NOW_US + 60 * SECOND_US)
+
+    async def ages() -> list[list[float | None]]:
+        async with house.client(Role.OPERATOR) as client:
+            (one,) = (await client.get("/api/v1/decisions")).json()["decisions"]
+            alone = (await client.get("/api/v1/decisions/p-1")).json()["decision"]
+        return [[fact["age_s"] for fact in view["facts"]] for view in (one, alone)]
+
+    assert await ages() == [[64.0, None]] * 2
+    show(house, second)
+    assert await ages() == [[64.0, None]] * 2
+    house.served.board._made_us.clear()  # as after a restart: the store knows
+    assert await ages() == [[64.0, None]] * 2
+
+
+async def test_an_incident_is_cleared_by_a_person(house: House) -> None:
+    show(house)
+    path = "/api/v1/incidents/i-1/clear"
+    async with house.client(Role.OPERATOR) as client:
+        done = await client.post(path, json={"reason": REASON})
+        short = await client.post(path, json={"reason": "          no"})
+        unknown = await client.post(path.replace("i-1", "i-9"), json={"reason": REASON})
+    async with house.client(Role.VIEWER) as client:
+        refused = await client.post(path, json={"reason": REASON})
+    answers = (done, short, unknown, refused)
+    assert [answer.status_code for answer in answers] == [202, 422, 404, 403]
+    ((_, value, _),) = await house.records("act")
+    made = msgspec.json.decode(value, type=OperatorAct)
+    assert (made.act, made.target, made.person) == (Act.CLEAR_INCIDENT, "i-1", "the operator")
+    (row,) = await audit.list_entries(house.served.database)
+    assert (row.act, row.target) == ("incident.clear", "i-1")
 
 
 async def test_an_expired_proposal_is_a_conflict(house: House) -> None:

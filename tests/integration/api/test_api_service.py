@@ -104,6 +104,10 @@ async def test_accounting_that_does_not_balance_says_so(house: House) -> None:
 
 
 async def test_metrics_are_what_prometheus_reads(house: House) -> None:
+    assert house.worker is not None
+    house.worker = replace(
+        house.worker, requests_refused=5, junction_findings=2, decisions_dropped=1
+    )
     await commit(house, tallies=(TALLY,))
     house.served.board.publish(picture(house.served.network))
     house.clock.advance_to(NOW_US + 5 * SECOND_US)
@@ -124,6 +128,9 @@ async def test_metrics_are_what_prometheus_reads(house: House) -> None:
     assert samples["twin_commit_age_seconds",] == 5.0
     assert samples["twin_links", "A"] == 3.0
     assert samples["twin_forecasts_total",] == 1.0
+    assert samples["twin_signal_requests_refused_total",] == 5.0
+    assert samples["twin_junction_findings",] == 2.0
+    assert samples["twin_stored_stages_dropped_total",] == 1.0
 
 
 def letter(topic: Topic, payload: bytes | None) -> DeadLetter:
