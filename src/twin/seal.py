@@ -66,6 +66,8 @@ def unseal(envelope: str, *, key: Key, context: str) -> str:
         raise InputError(_fault(f"sealed for another key than {key.id}", "seal_key_unknown"))
     try:
         raw = base64.urlsafe_b64decode(body.encode())
+        if base64.urlsafe_b64encode(raw).decode() != body:
+            raise InputError(_fault("the envelope has more in it than it needs", "seal_broken"))
         clear = AESGCM(key.secret).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context.encode())
         return clear.decode()
     except (InvalidTag, binascii.Error, ValueError) as error:

@@ -27,8 +27,8 @@ from twin.events import (
     SignalStatus,
     Topic,
 )
-from twin.ingest.answer import check_items, item_ids
-from twin.ingest.sealing import seal_items
+from twin.ingest.answer import check_items
+from twin.ingest.sealing import envelope_faults, hidden, seal_items
 from twin.ingest.topics import group_by_place
 
 _HIDDEN: Final = "(not shown)"
@@ -75,14 +75,17 @@ async def _take(request: Request, served: Served, source: str, topic: Topic) -> 
     items = split_lines(body) if lines else split_json(body, private=private)
     _check_sizes(items)
     faults = check_items(topic, items, network=served.network, now_us=served.clock.now_us())
-    names = [_named(item) for item in items]
-    values = seal_items(items, served.keys) if private else items
+    names = [_Named() if private else _named(item) for item in items]
+    values = items
+    if private:
+        faults = [(index, hidden(fault)) for index, fault in faults]
+        faults += envelope_faults(items, served.keys)
+        values = seal_items(items, served.keys, refused={index for index, _ in faults})
     keyed = zip((name.sensor for name in names), values, strict=True)
     for place, records in group_by_place(served.topics, topic, keyed).items():
         await served.append(place, records, source=source)
-    # a passage that cannot be read as one may hold a plate anywhere, its id included
-    ids = item_ids(topic, items) if private else [name.id for name in names]
-    refused = _by_item(faults, ids)
+    # a refused passage may hold a plate anywhere, its id included: only its index is answered
+    refused = _by_item(faults, [name.id for name in names])
     view = TakenView(
         received=len(items),
         accepted=len(items) - len(refused),
@@ -137,7 +140,7 @@ def _by_item(faults: list[tuple[int, Fault]], ids: list[str]) -> list[ItemFaults
     for index, fault in faults:
         grouped.setdefault(index, []).append(Broken.of(fault))
     return [
-        ItemFaults(index=index, id=ids[index], errors=errors) for index, errors in grouped.items()
+        ItemFaults(index=index, id=ids[index], errors=grouped[index]) for index in sorted(grouped)
     ]
 
 

@@ -7,5 +7,5 @@ Read in the order a record travels: `topics` (where it lands), `sealing` (plates
 reading    one message of one detector          verdict   applied, duplicate, late or rejected
 watermark  the newest accepted event time of a partition, advanced record by record
 lateness   how far behind the watermark a record may be and still change the live state
-source     who sent it: the event's own word, else the API key's name from the record's header
+source     who sent it: the API key's name in the record's header, else `kafka`
 """

@@ -22,7 +22,7 @@ from twin.ingest.check import Checker
 from twin.ingest.decode import HIDDEN, Decoded, decode, hash_bytes
 from twin.ingest.order import NEVER_US, Verdict, Watermark
 from twin.ingest.readings import CONFLICT
-from twin.ingest.sealing import is_sealed_whole, kept_payload, open_passage
+from twin.ingest.sealing import hidden, kept_payload, open_passage, open_wholes
 from twin.ingest.tally import count_verdicts, dead_letter, sources_of
 from twin.keys import KeyRing
 from twin.log.contract import Place, Records
@@ -82,7 +82,7 @@ class EventStage:
         """Give every record its verdict. Raises BackendError, nothing changed, without history."""
         if not len(records):
             return JudgedEvents()
-        decoded = decode(topic, records.values)
+        decoded = self._decode(topic, records.values)
         judged = [self._candidate(topic, decoded, records, row) for row in range(len(records))]
         asked = [one.key for one in judged if isinstance(one, _Candidate)]
         seen = await self._known(records.place.topic, asked)
@@ -95,8 +95,7 @@ class EventStage:
                 faults[row] = one
             elif verdicts[row] == Verdict.CONFLICT:
                 faults[row] = [_conflict(topic, one)]
-        own = ["" if event is None else getattr(event, "source", "") for event in decoded.events]
-        sources = sources_of([records], own)
+        sources = sources_of([records])
         return JudgedEvents(
             applied=_chosen(judged, verdicts, Verdict.APPLIED),
             late=_chosen(judged, verdicts, Verdict.LATE),
@@ -111,7 +110,7 @@ class EventStage:
                     row,
                     source=sources[row],
                     faults=found,
-                    payload=_payload(topic, records.values[row]),
+                    payload=self._payload(topic, records.values[row]),
                 )
                 for row, found in faults.items()
             ],
@@ -125,14 +124,21 @@ class EventStage:
             watermarks=self._moved(records.place),
         )
 
+    def _decode(self, topic: Topic, values: Sequence[bytes]) -> Decoded[Any]:
+        if topic is not Topic.ANPR_READ:
+            return decode(topic, values)
+        opened, unopened = open_wholes(values, self._keys)
+        decoded = decode(topic, opened)
+        return Decoded(decoded.events, {**decoded.faults, **unopened})
+
+    def _payload(self, topic: Topic, value: bytes) -> bytes | None:
+        return kept_payload(value, self._keys) if topic is Topic.ANPR_READ else value
+
     def _candidate(
         self, topic: Topic, decoded: Decoded[Any], records: Records, row: int
     ) -> _Candidate | list[Fault]:
         event = decoded.events[row]
         if event is None:
-            if topic is Topic.ANPR_READ and is_sealed_whole(records.values[row]):
-                rule = "was no passage when it came, and was sealed whole"
-                return [Fault("$", HIDDEN, rule, "undecodable")]
             return decoded.faults[row]
         opened: Any = event
         faults: list[Fault] = []
@@ -141,7 +147,8 @@ class EventStage:
                 opened = open_passage(event, self._keys)
             except InputError as error:
                 faults.extend(error.faults)
-        faults.extend(self._checker.event(topic, event, int(records.arrival_us[row])))
+        found = self._checker.event(topic, event, int(records.arrival_us[row]))
+        faults.extend(map(hidden, found) if topic is Topic.ANPR_READ else found)
         if faults:
             return faults
         key, content = natural_key(opened)
@@ -189,9 +196,6 @@ def _chosen(
 
 
 def _conflict(topic: Topic, one: _Candidate) -> Fault:
-    key = "gate and id" if topic is Topic.ANPR_READ else "id"
-    return Fault("id", one.event.id, f"another event with this {key} came before", CONFLICT)
-
-
-def _payload(topic: Topic, value: bytes) -> bytes | None:
-    return kept_payload(value) if topic is Topic.ANPR_READ else value
+    private = topic is Topic.ANPR_READ
+    shown, key = (HIDDEN, "gate and id") if private else (one.event.id, "id")
+    return Fault("id", shown, f"another event with this {key} came before", CONFLICT)

@@ -77,7 +77,7 @@ class ReadingStage:
         self._judge_times(fetched, place_of, decoded.batch, verdicts)
         revised = self._revised(decoded.batch, verdicts)
         _name_conflicts(decoded, verdicts, faults)
-        sources = sources_of(fetched, [event.source for event in decoded.events])
+        sources = sources_of(fetched)
         return JudgedReadings(
             applied=decoded.batch.take(verdicts == Verdict.APPLIED),
             observations=self._kept(decoded, verdicts),

@@ -17,14 +17,15 @@ from twin.store.records import DeadLetter, Tally
 
 SOURCE: Final = "source"
 """Name of the header in which the API puts the sender's key."""
-UNKNOWN_SOURCE: Final = "unknown"
+BROKER_SOURCE: Final = "kafka"
+"""Stands for every sender that wrote to the broker itself, without the header."""
 _KINDS: Final = len(Verdict)
 
 
-def sources_of(fetched: Sequence[Records], own: Sequence[str]) -> list[str]:
-    """Name the sender of every record: its own word, else the header's, else `unknown`.
+def sources_of(fetched: Sequence[Records]) -> list[str]:
+    """Name the sender of every record: the header that the API wrote, else `kafka`.
 
-    own  the event's field `source`, "" where it is empty or the record could not be decoded
+    Never the event's own field `source`: it is free text, and may be a plate.
     """
     named: list[str] = []
     for records in fetched:
@@ -32,7 +33,7 @@ def sources_of(fetched: Sequence[Records], own: Sequence[str]) -> list[str]:
             named.extend(headers.get(SOURCE, "") for headers in records.headers)
         else:
             named.extend([""] * len(records))
-    return [word or header or UNKNOWN_SOURCE for word, header in zip(own, named, strict=True)]
+    return [name or BROKER_SOURCE for name in named]
 
 
 def count_verdicts(
