@@ -82,6 +82,18 @@ def test_mended_and_replayed(desk: Desk) -> None:
     assert desk.listed("--state", "replayed")[0]["id"] == letter["id"]
 
 
+def test_ids_and_payloads_come_whole_however_narrow_the_screen(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    desk.work(Topic.READING, reading(speed_kph=-3))
+    (letter,) = desk.listed()
+    first, second = desk.run("list").splitlines()
+    assert first.split()[0] == letter["id"]
+    assert second.strip().startswith("speed_kph = -3")
+    assert letter["payload"] in desk.run("show", letter["id"])
+
+
 def test_what_was_sent_again_is_not_sent_a_third_time(desk: Desk) -> None:
     desk.work(Topic.READING, reading("S9"))
     (letter,) = desk.listed("--reason", "unknown_sensor")
