@@ -93,6 +93,7 @@ class Service:
             mode=mode,
             note=note,
             topic_prefix=settings.topic_prefix,
+            future_s=settings.future_s,
         )
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()

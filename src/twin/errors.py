@@ -7,12 +7,16 @@ TwinError
 ├── SimulationError   ours: stop and look
 ├── UnsafePlan        a signal request broke a safety rule: it does not leave the process
 ├── FencedError       another worker owns this partition now: stop writing
+├── StoreError        ours: the database refuses what was said; trying again changes nothing
 └── BackendError      a server is away or refused: wait and try again
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+_PICTURES: Final = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 
 
 class TwinError(Exception):
@@ -21,12 +25,23 @@ class TwinError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One reason why one input is refused: which field, what stood there, which rule it broke."""
+    """One reason why one input is refused: which field, what stood there, which rule it broke.
+
+    A control character in a text is replaced by its picture (NUL by U+2400): faults are stored
+    and shown.
+    """
 
     field: str
     value: str
     rule: str
     reason: str = "invalid"
+
+    def __post_init__(self) -> None:
+        """Make the texts fit for a database and a terminal."""
+        for name in ("field", "value", "rule"):
+            text = getattr(self, name)
+            if not text.isprintable():
+                object.__setattr__(self, name, text.translate(_PICTURES))
 
     def __str__(self) -> str:
         return f"{self.field} = {self.value}: {self.rule}"
@@ -65,6 +80,10 @@ class UnsafePlan(TwinError):
 
 class FencedError(TwinError):
     """A write carried an old epoch: somebody else owns the partition by now."""
+
+
+class StoreError(TwinError):
+    """The database refuses a statement for what it says: its data, its keys or its words."""
 
 
 class BackendError(TwinError):

@@ -104,6 +104,17 @@ def test_what_was_sent_again_is_not_sent_a_third_time(desk: Desk) -> None:
     )
 
 
+def test_a_mended_record_nested_too_deeply_is_one_line(desk: Desk) -> None:
+    """No traceback, and the letter stays as it was."""
+    desk.work(Topic.READING, reading("S9"))
+    (letter,) = desk.listed()
+    deep = b'{"id":"q","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    error = desk.run("mend", letter["id"], "-", code=2, typed=deep)
+    assert "must be one JSON object" in error
+    assert "Traceback" not in error
+    assert desk.listed("--state", "open")
+
+
 def test_a_mended_passage_is_sealed(desk: Desk) -> None:
     desk.work(Topic.ANPR_READ, passage("1234BCD"))
     (letter,) = desk.listed()

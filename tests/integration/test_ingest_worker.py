@@ -15,7 +15,7 @@ from sqlalchemy import select
 from ingest_city import START_US, incident, passage, reading, small_city
 from ingest_house import KEYS, House, fresh_live
 from twin.clock import datetime_from_us
-from twin.errors import BackendError, FencedError, UnsafePlan
+from twin.errors import BackendError, FencedError, StoreError, UnsafePlan
 from twin.events import DecisionEvent, DecisionKind, DecisionState, Tick, Topic
 from twin.ingest import worker as worker_module
 from twin.ingest.decode import decode_readings
@@ -98,6 +98,33 @@ async def test_every_verdict_is_counted_and_refused_records_are_kept(house: Hous
     letters = await deadletters.list_letters(house.database)
     assert {stored.letter.reason for stored in letters} == set(tally.reasons)
     assert b"{" in {stored.letter.payload for stored in letters}
+
+
+async def test_a_poisonous_record_is_refused_and_the_next_one_is_taken(house: House) -> None:
+    """Neither JSON deeper than the stack nor NUL in a text stops the worker; both are kept."""
+    deep = b'{"id":"q","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    null = reading(id="a\x00b")
+    await house.send([deep, null, reading(at_s=0)])
+    await house.work()
+    tally = await total(house)
+    assert (tally.received, tally.applied, tally.rejected) == (3, 1, 2)
+    letters = await deadletters.list_letters(house.database)
+    assert {stored.letter.payload for stored in letters} == {deep, null}
+    assert {stored.letter.reason for stored in letters} == {"undecodable", "invalid"}
+
+
+async def test_what_the_database_refuses_is_not_tried_for_ever(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker dies of it with the reason: a restart by a person, not silence."""
+
+    async def refuse(*_: object) -> bool:
+        raise StoreError("PostgreSQL db:5432/city: invalid byte sequence")
+
+    await house.send(day(1))
+    monkeypatch.setattr("twin.ingest.worker.write_commit", refuse)
+    with pytest.raises(StoreError, match="invalid byte sequence"):
+        await house.work()
 
 
 async def test_the_same_feed_twice_changes_nothing(house: House) -> None:

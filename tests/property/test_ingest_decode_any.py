@@ -34,7 +34,26 @@ DOCUMENTS = st.dictionaries(FIELDS | st.text(max_size=5), SCALARS, max_size=8).m
     msgspec.json.encode
 )
 CHANGED = st.dictionaries(FIELDS, SCALARS, max_size=2).map(lambda change: reading(**change))
-RECORDS = st.binary(max_size=30) | DOCUMENTS | CHANGED | st.just(b'{"id":"1","count":1e999}')
+DEEP = st.sampled_from(
+    (
+        b"[" * 20_000,
+        b'{"id":"q","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
+        b'{"id":' + b'{"a":' * 9_000 + b"1" + b"}" * 9_000 + b"}",
+    )
+)
+CONTROL = st.sampled_from(
+    (reading(id="a\x00b"), reading("S1\x00"), reading(source="\x1b[2J"), passage(id="\x00"))
+)
+ENDS = st.sampled_from(("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"))
+RECORDS = (
+    st.binary(max_size=30)
+    | DOCUMENTS
+    | CHANGED
+    | DEEP
+    | CONTROL
+    | ENDS.map(lambda moment: reading(time=moment))
+    | st.just(b'{"id":"1","count":1e999}')
+)
 
 
 @given(st.lists(RECORDS, max_size=6), st.sampled_from(sorted(TYPES)))
@@ -47,6 +66,7 @@ def test_any_bytes_give_events_or_faults(values: list[bytes], topic: Topic) -> N
     found = check_items(topic, values, network=CITY, now_us=START_US)
     assert set(decoded.faults) <= {row for row, _ in found}
     assert all(isinstance(fault, Fault) and fault.rule for _, fault in found)
+    assert not any(ord(letter) < 32 for _, fault in found for letter in str(fault))
 
 
 @given(st.lists(RECORDS, max_size=6))

@@ -37,7 +37,11 @@ GOOD = st.builds(
     MINUTES,
     st.integers(0, 2),
 )
-BAD = st.sampled_from((b"{", b"", reading("S9"), reading(speed_kph=-3), reading(time="soon")))
+DEEP = b'{"id":"q","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+NUL = reading(id="a\x00b", source="x\x00")
+BAD = st.sampled_from(
+    (b"{", b"", reading("S9"), reading(speed_kph=-3), reading(time="soon"), DEEP, NUL)
+)
 FEED = st.lists(
     st.tuples(st.sampled_from(("one", "two")), st.integers(0, 1), GOOD | BAD), max_size=40
 )

@@ -9,6 +9,7 @@ import pytest
 from ingest_city import START_US, passage, reading, small_city
 from twin.events import Topic
 from twin.ingest.answer import check_items, item_ids
+from twin.ingest.decode import TYPES
 
 CITY = small_city()
 
@@ -139,6 +140,85 @@ def test_events_of_the_other_topics(topic: Topic, value: bytes, expected: str | 
     found = faults(topic, value)
     assert [reason for _, _, reason in found] == ([] if expected is None else [expected])
     assert "1234BCD" not in repr(found)
+
+
+EARLY, FAR = b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:59-14:00"
+
+
+@pytest.mark.parametrize("moment", [EARLY, FAR, b"1999-12-31T23:59:59Z", b"2200-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    ("topic", "value", "field"),
+    [
+        (Topic.INCIDENT, INCIDENT.replace(b"%d%s", b'0,"until":"%s"') % (b"L1", b"*"), "until"),
+        (Topic.STATUS, (STATUS % (b"J1", b"1", b"#")).replace(b"2026-06-16T#:00Z", b"*"), "since"),
+        (
+            Topic.AUTHORISATION,
+            (GRANT % (b"Z1", TOKEN, b"")).replace(b"2026-06-01T00:00:00Z", b"*"),
+            "valid_from",
+        ),
+        (Topic.AUTHORISATION, GRANT % (b"Z1", TOKEN, b',"valid_to":"*"'), "valid_to"),
+    ],
+)
+def test_every_moment_is_bounded(topic: Topic, value: bytes, field: str, moment: bytes) -> None:
+    found = check_items(topic, [value.replace(b"*", moment)], network=CITY, now_us=START_US)
+    rules = [fault.rule for _, fault in found if fault.field == field]
+    assert "must be in the years 2000 to 2199" in rules
+    assert " us" not in repr(found)
+
+
+@pytest.mark.parametrize("moment", [EARLY, FAR])
+def test_the_time_of_an_event_at_an_end_of_the_calendar_is_told_in_words(moment: bytes) -> None:
+    incident = (INCIDENT % (b"L1", 0, b"")).replace(b"2026-06-16T08:00:00Z", moment)
+    for topic, value in (
+        (Topic.READING, reading(time=moment.decode())),
+        (Topic.INCIDENT, incident),
+    ):
+        ((field, shown, _),) = faults(topic, value)
+        assert (field, shown) == ("time", moment.decode())
+
+
+@pytest.mark.parametrize(
+    ("topic", "value", "field"),
+    [
+        (Topic.READING, reading(id="a\x00b"), "id"),
+        (Topic.READING, reading(source="x\x1b[2J"), "source"),
+        (Topic.READING, reading(classes={"car\x00": 1.0}), "classes"),
+        (Topic.INCIDENT, INCIDENT % (b"L1", 0, b',"description":"a\\u0000b"'), "description"),
+        (Topic.INCIDENT, INCIDENT % (b"L1", 0, b',"source":"\\u007f"'), "source"),
+        (Topic.AUTHORISATION, GRANT.replace(b'"A"', b'"\\u0001"') % (b"Z1", TOKEN, b""), None),
+        (Topic.ANPR_READ, passage(plate="1234\x00BCD"), "plate"),
+        (Topic.ANPR_READ, passage(id="1234BCD\x00"), "id"),
+        (Topic.ANPR_READ, passage(track="\x00"), "track"),
+    ],
+)
+def test_control_characters_are_refused(topic: Topic, value: bytes, field: str | None) -> None:
+    ((_, fault),) = check_items(topic, [value], network=CITY, now_us=START_US)
+    assert (fault.field, fault.rule) == (
+        field or "authorisation",
+        "must not hold control characters",
+    )
+    assert str(fault).isprintable()
+    assert "1234" not in str(fault)
+
+
+def test_a_fault_never_holds_a_control_character() -> None:
+    (found,) = faults(Topic.READING, b'{"a\x00')
+    assert all(part.isprintable() for part in found)
+    unknown = reading(**{"x\x00": 1})
+    assert all(part.isprintable() for part in faults(Topic.READING, unknown)[0])
+
+
+@pytest.mark.parametrize("topic", sorted(TYPES))
+def test_a_record_nested_too_deeply_is_a_fault(topic: Topic) -> None:
+    deep = b'{"id":"q","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+    found = faults(topic, deep)
+    assert [(field, reason) for field, _, reason in found] == [("$", "undecodable")]
+
+
+def test_the_bound_of_the_future_is_an_argument() -> None:
+    value = reading(time="2026-06-16T08:01:00Z")
+    assert check_items(Topic.READING, [value], network=CITY, now_us=START_US)
+    assert not check_items(Topic.READING, [value], network=CITY, now_us=START_US, future_s=60.0)
 
 
 def test_the_answer_keeps_the_order_of_the_items() -> None:

@@ -15,15 +15,18 @@ from broker import free_port
 from sqlalchemy import text
 
 from store_samples import READ, a_commit, everything
-from twin.errors import BackendError, SettingsError
+from twin.errors import BackendError, SettingsError, StoreError
 from twin.store.commit import assign, write_commit
 from twin.store.database import Database
+
+PLAIN = (sqlalchemy.exc.StatementError, sqlalchemy.exc.UnsupportedCompilationError)
 
 
 def made(kind: type[Exception]) -> Exception:
     """Make an error of a kind; those whose constructor wants more get what a driver gives."""
     if issubclass(kind, sqlalchemy.exc.StatementError):
-        cause = sqlite3.OperationalError("something is wrong")
+        driver = ValueError if kind in PLAIN else getattr(sqlite3, kind.__name__, sqlite3.Error)
+        cause = driver("something is wrong")
         return kind("something is wrong", "SELECT 1", {}, cause)
     try:
         return kind("something is\nwrong")
@@ -45,17 +48,69 @@ CLIENT = [asyncpg.InterfaceError, asyncpg.InternalClientError, sqlite3.Operation
 SYSTEM = [ConnectionRefusedError, ConnectionResetError, BrokenPipeError, TimeoutError]
 
 
+REFUSED = {
+    "StatementError",
+    "DataError",
+    "IntegrityError",
+    "ProgrammingError",
+    "NotSupportedError",
+    "NoResultFound",
+    "MultipleResultsFound",
+}
+
+
+def blames_the_statement(kind: type[Exception]) -> bool:
+    """Say whether trying again would only raise the same error again."""
+    if issubclass(kind, asyncpg.PostgresError):
+        return str(getattr(kind, "sqlstate", ""))[:2] in {"21", "22", "23", "42"}
+    roots = (sqlalchemy.exc.ArgumentError, sqlalchemy.exc.CompileError)
+    return issubclass(kind, roots) or kind.__name__ in REFUSED
+
+
 async def test_every_error_is_mapped(sqlite_database: Database) -> None:
-    """Whatever SQLAlchemy, a driver or the system raises inside a block is a BackendError."""
+    """What the statement is to blame for is a StoreError, whatever else a BackendError."""
     for kind in [*SQLALCHEMY, *POSTGRES, *CLIENT, *SYSTEM]:
         error = made(kind)
-        with pytest.raises(BackendError) as caught:
+        expected = StoreError if blames_the_statement(kind) else BackendError
+        with pytest.raises(expected) as caught:
             async with sqlite_database.read():
                 raise error
         assert caught.value.__cause__ is error, kind
         message = str(caught.value)
         assert "\n" not in message, kind
         assert str(sqlite_database.path) in message, kind
+
+
+async def test_a_refused_statement_is_no_server_that_is_away(sqlite_database: Database) -> None:
+    """A row that breaks a rule of its table is refused once and not tried again for ever."""
+
+    async def insert() -> None:
+        async with sqlite_database.write() as connection:
+            await connection.execute(text("INSERT INTO tally VALUES ('a', 'b', 0, 0, 0, 0, 0, 0)"))
+
+    await insert()
+    with pytest.raises(StoreError, match=r"UNIQUE constraint failed"):
+        await insert()
+
+
+@pytest.mark.parametrize("cause", [ConnectionResetError("gone"), TimeoutError()])
+async def test_a_lost_connection_inside_a_statement_is_away(
+    sqlite_database: Database, cause: Exception
+) -> None:
+    """SQLAlchemy wraps what happens before a statement is sent; the cause decides."""
+    with pytest.raises(BackendError):
+        async with sqlite_database.read():
+            raise sqlalchemy.exc.StatementError("lost", "SELECT 1", {}, cause)
+
+
+async def test_a_text_that_postgresql_refuses_is_a_refusal(sqlite_database: Database) -> None:
+    """SQLAlchemy makes a plain DBAPIError of NUL in a text: the state of SQL tells."""
+    cause = asyncpg.CharacterNotInRepertoireError("invalid byte sequence: 0x00")
+    driver = sqlite3.Error("wrapped by the driver layer")
+    driver.__cause__ = cause
+    with pytest.raises(StoreError):
+        async with sqlite_database.read():
+            raise sqlalchemy.exc.DBAPIError("INSERT", {}, driver)
 
 
 def test_the_walk_found_the_errors() -> None:

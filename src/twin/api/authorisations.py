@@ -18,8 +18,11 @@ from twin.api.schemas import ItemFaults, TakenView
 from twin.api.served import Served
 from twin.clock import datetime_from_us
 from twin.control.access.identity import canonical, tokens
+from twin.errors import Fault
 from twin.events import Authorisation, Topic
 from twin.ids import derived_id
+from twin.ingest.check import moment_faults
+from twin.ingest.texts import CONTROL_RULE, has_control, text_faults
 from twin.keys import Purpose
 from twin.store import audit
 
@@ -80,11 +83,17 @@ def _faults(served: Served, body: AuthorisationBody) -> list[Broken]:
     if body.zone not in {zone.id for zone in served.network.zones}:
         rule = "is a zone of the map (GET /zones)"
         faults.append(Broken(field="zone", value=body.zone, rule=rule, reason="unknown"))
+    faults += [Broken.of(fault) for fault in text_faults(body, shown=_HIDDEN)]
+    for name, moment in (("valid_from", body.valid_from), ("valid_to", body.valid_to)):
+        faults += [Broken.of(fault) for fault in moment_faults(name, moment)]
     if body.valid_to is not None and body.valid_to <= body.valid_from:
         value = body.valid_to.isoformat()
         rule = "is after valid_from"
         faults.append(Broken(field="valid_to", value=value, rule=rule, reason="invalid"))
     for index, plate in enumerate(body.plates):
+        if has_control(plate.plate + plate.country):
+            name = f"plates[{index}]"
+            faults.append(Broken.of(Fault(name, _HIDDEN, CONTROL_RULE)))
         if not canonical(plate.plate, plate.country).plates:
             rule = "holds at least one letter or digit"
             name = f"plates[{index}].plate"

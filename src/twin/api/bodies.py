@@ -88,7 +88,10 @@ def _fault(body: bytes, message: str, *, private: bool) -> Fault:
 
 def _dig(body: bytes, path: str) -> object:
     """Fetch the value at a dotted path, as far as it can be followed."""
-    found: object = msgspec.json.decode(body)
+    try:
+        found: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _HIDDEN  # the type was refused before the whole of it was read
     for name in path.split("."):
         if not isinstance(found, dict) or name not in found:
             break

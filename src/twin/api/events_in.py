@@ -6,6 +6,7 @@ and tells at once what will be refused, and it is given only when all of it is d
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +29,7 @@ from twin.events import (
     Topic,
 )
 from twin.ingest.answer import check_items
+from twin.ingest.decode import UNREADABLE
 from twin.ingest.sealing import envelope_faults, hidden, seal_items
 from twin.ingest.topics import group_by_place
 
@@ -40,6 +42,7 @@ class _Named(msgspec.Struct):
 
 
 _NAMES: Final = msgspec.json.Decoder(_Named)
+_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},]')
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -74,7 +77,13 @@ async def _take(request: Request, served: Served, source: str, topic: Topic) -> 
     private = topic is Topic.ANPR_READ
     items = split_lines(body) if lines else split_json(body, private=private)
     _check_sizes(items)
-    faults = check_items(topic, items, network=served.network, now_us=served.clock.now_us())
+    faults = check_items(
+        topic,
+        items,
+        network=served.network,
+        now_us=served.clock.now_us(),
+        future_s=served.future_s,
+    )
     names = [_Named() if private else _named(item) for item in items]
     values = items
     if private:
@@ -105,12 +114,34 @@ def split_json(body: bytes, *, private: bool = False) -> list[bytes]:
         if start == b"[":
             return [bytes(item) for item in _ITEMS.decode(body)]
         msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:  # the item that is nested too deeply is refused alone, by `check_items`
+        return _cut_array(body) if start == b"[" else [body.strip()]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise no_json(error, private=private) from error
     if start != b"{":
         fault = Fault("$", _HIDDEN, "is an object or an array of objects", "no_object")
         raise Problem(422, "The body breaks a rule.", fault)
     return [body.strip()]
+
+
+def _cut_array(body: bytes) -> list[bytes]:
+    """Cut an array at its outer commas, however deep its items are nested."""
+    items: list[bytes] = []
+    depth = 0
+    start = 0
+    for found in _MARKS.finditer(body):
+        mark = found[0]
+        if mark in b"[{":
+            depth += 1
+            start = found.end() if depth == 1 else start
+        elif depth == 1 and mark in b",]":
+            items.append(body[start : found.start()].strip())
+            start = found.end()
+        if mark in b"]}":
+            depth -= 1
+        if depth == 0:
+            break
+    return items
 
 
 def split_lines(body: bytes) -> list[bytes]:
@@ -131,7 +162,7 @@ def _named(item: bytes) -> _Named:
     """Read id and sensor of an item as far as that goes: they only route and label it."""
     try:
         return _NAMES.decode(item)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return _Named()
 
 

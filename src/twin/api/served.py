@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from twin.api.board import Board
 from twin.clock import Clock, WallClock
+from twin.ingest.check import FUTURE_S
 from twin.ingest.health import WorkerHealth
 from twin.ingest.topics import Topics
 from twin.keys import KeyRing
@@ -52,6 +53,7 @@ class Served:
     console: Path = CONSOLE_FOLDER
     secure_cookies: bool = False
     approve_wait_s: float = 2.0
+    future_s: float = FUTURE_S
     made: dict[str, tuple[object, object]] = field(default_factory=dict)  # see `once`
     layers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # GeoJSON, and gzipped
 

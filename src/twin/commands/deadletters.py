@@ -18,6 +18,7 @@ from twin.clock import WallClock, iso_from_us
 from twin.commands.console import ERR, plain_errors, print_json
 from twin.errors import Fault, InputError
 from twin.events import Topic
+from twin.ingest.decode import UNREADABLE
 from twin.ingest.sealing import seal_items
 from twin.ingest.topics import Topics, group_by_place
 from twin.keys import KeyRing
@@ -212,7 +213,7 @@ def _read(path: Path) -> bytes:
     value = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     try:
         msgspec.json.decode(value, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InputError(Fault("payload", str(path), "must be one JSON object")) from error
     return value.strip()
 
@@ -220,7 +221,7 @@ def _read(path: Path) -> bytes:
 def _sensor(value: bytes) -> str:
     try:
         return _SENSORS.decode(value).sensor
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return ""
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,7 +21,8 @@ from twin.clock import iso_from_us, us_from_datetime, us_from_seconds
 from twin.columns import Bools, Floats, Ints
 from twin.errors import Fault
 from twin.events import Authorisation, Incident, Passage, Reading, SignalStatus, Topic
-from twin.ingest.decode import HIDDEN, DecodedReadings, Faults
+from twin.ingest.decode import HIDDEN, PRIVATE, DecodedReadings, Faults
+from twin.ingest.texts import rows_with_control, text_faults
 from twin.network.model import SingleMap
 from twin.units import SECOND_US, kph_from_mps, pct_from_frac
 
@@ -32,6 +34,7 @@ FUTURE_S: Final = 30.0
 STATUS_AHEAD_S: Final = 2.0
 """The newest status of a junction counts: one from the future would shut out the true ones."""
 EARLIEST_US: Final = 946_684_800 * SECOND_US  # 2000-01-01T00:00:00Z
+LATEST_US: Final = 7_258_118_400 * SECOND_US  # 2200-01-01T00:00:00Z
 _COUNTRY: Final = re.compile(r"[A-Z]{1,3}")
 _TOKEN: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -59,12 +62,18 @@ class Checker:
         for broken, describe in self._reading_rules(decoded, arrival_us):
             for row in np.flatnonzero(broken & good).tolist():
                 faults.setdefault(row, []).append(describe(decoded.events[row]))
+        for row in rows_with_control(decoded.events):
+            if good[row]:
+                faults.setdefault(row, []).extend(text_faults(decoded.events[row]))
         return faults
 
     def event(self, topic: Topic, event: Any, arrival_us: int) -> list[Fault]:
         """Return the faults of one decoded event of any topic but `reading`."""
         ahead_s = min(self.future_s, STATUS_AHEAD_S) if topic is Topic.STATUS else self.future_s
-        faults = list(_time_faults(us_from_datetime(event.time), arrival_us, ahead_s))
+        faults = [
+            *_time_faults(event.time, arrival_us, ahead_s),
+            *text_faults(event, shown=HIDDEN if topic in PRIVATE else None),
+        ]
         rules: dict[Topic, Callable[[Any], Iterator[Fault]]] = {
             Topic.ANPR_READ: self._passage,
             Topic.INCIDENT: self._incident,
@@ -92,7 +101,7 @@ class Checker:
         yield _outside(pct_from_frac(batch.occupancy_frac), OCCUPANCY_MAX_PCT + 1e-9), _occupancy
 
     def _future(self, event: Reading) -> Fault:
-        return _future(us_from_datetime(event.time), self.future_s)
+        return _future(event.time, self.future_s)
 
     def _count(self, event: Reading) -> Fault:
         lanes = self.sensor_lanes[self.network.sensor_rows.get(event.sensor, -1)]
@@ -118,8 +127,9 @@ class Checker:
         elif event.position_m > self.network.links[row].length_m + 1.0:
             rule = f"must be within the link, {self.network.links[row].length_m:.0f} m long"
             yield Fault("position_m", str(event.position_m), rule)
+        yield from moment_faults("until", event.until)
         if event.until is not None and event.until < event.time:
-            yield Fault("until", event.until.isoformat(), "must not be before `time`")
+            yield Fault("until", _moment(event.until), "must not be before `time`")
 
     def _status(self, event: SignalStatus) -> Iterator[Fault]:
         row = self.network.junction_rows.get(event.junction)
@@ -129,16 +139,25 @@ class Checker:
         elif event.stage not in {stage.id for stage in self.network.junctions[row].stages}:
             rule = f"is no stage of junction {event.junction}"
             yield Fault("stage", _brief(event.stage), rule, "unknown_stage")
+        yield from moment_faults("since", event.since)
         if event.since > event.time:
-            yield Fault("since", event.since.isoformat(), "must not be after `time`")
+            yield Fault("since", _moment(event.since), "must not be after `time`")
 
     def _authorisation(self, event: Authorisation) -> Iterator[Fault]:
         if event.zone not in {zone.id for zone in self.network.zones}:
             yield Fault("zone", HIDDEN, "is no zone of the map", "unknown_zone")
+        yield from moment_faults("valid_from", event.valid_from)
+        yield from moment_faults("valid_to", event.valid_to)
         if event.valid_to is not None and event.valid_to <= event.valid_from:
-            yield Fault("valid_to", event.valid_to.isoformat(), "must be after `valid_from`")
+            yield Fault("valid_to", _moment(event.valid_to), "must be after `valid_from`")
         if not all(_TOKEN.fullmatch(token) for token in event.tokens):
             yield Fault("tokens", HIDDEN, "must be tokens of 32 hex digits, not plates")
+
+
+def moment_faults(name: str, moment: datetime | None) -> Iterator[Fault]:
+    """Refuse a moment outside the years 2000 to 2199; None was not given and passes."""
+    if moment is not None and not EARLIEST_US <= us_from_datetime(moment) < LATEST_US:
+        yield Fault(name, _moment(moment), "must be in the years 2000 to 2199")
 
 
 def _outside(values: Floats, most: Floats | float) -> Bools:
@@ -148,24 +167,25 @@ def _outside(values: Floats, most: Floats | float) -> Bools:
     return broken
 
 
-def _time_faults(time_us: int, arrival_us: int, ahead_s: float) -> Iterator[Fault]:
+def _time_faults(time: datetime, arrival_us: int, ahead_s: float) -> Iterator[Fault]:
+    time_us = us_from_datetime(time)
     if time_us > arrival_us + us_from_seconds(ahead_s):
-        yield _future(time_us, ahead_s)
+        yield _future(time, ahead_s)
     if time_us < EARLIEST_US:
-        yield _too_old(time_us)
+        yield _too_old(time)
 
 
-def _future(time_us: int, future_s: float) -> Fault:
+def _future(time: datetime, future_s: float) -> Fault:
     rule = f"must not be more than {future_s:g} s after its arrival"
-    return Fault("time", _moment(time_us), rule, "future")
+    return Fault("time", _moment(time), rule, "future")
 
 
 def _before_2000(event: Reading) -> Fault:
-    return _too_old(us_from_datetime(event.time))
+    return _too_old(event.time)
 
 
-def _too_old(time_us: int) -> Fault:
-    return Fault("time", _moment(time_us), "must not be before the year 2000")
+def _too_old(time: datetime) -> Fault:
+    return Fault("time", _moment(time), "must not be before the year 2000")
 
 
 def _unknown_sensor(event: Reading) -> Fault:
@@ -189,11 +209,12 @@ def _occupancy(event: Reading) -> Fault:
     return Fault("occupancy_pct", str(event.occupancy_pct), f"must be 0 to {OCCUPANCY_MAX_PCT:g} %")
 
 
-def _moment(time_us: int) -> str:
+def _moment(moment: datetime) -> str:
+    """Write a moment in UTC; as it was sent where the calendar ends before UTC does."""
     try:
-        return iso_from_us(time_us)
+        return iso_from_us(us_from_datetime(moment))
     except OverflowError:
-        return f"{time_us} us"
+        return moment.isoformat()
 
 
 def _brief(text: str) -> str:

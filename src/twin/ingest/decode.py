@@ -43,7 +43,9 @@ TYPES: Final[Mapping[Topic, type[msgspec.Struct]]] = {
     Topic.AUTHORISATION: Authorisation,
 }
 HIDDEN: Final = "(not shown)"
-_PRIVATE: Final = frozenset({Topic.ANPR_READ, Topic.AUTHORISATION})
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises; RecursionError for JSON nested deeper than Python's stack."""
+PRIVATE: Final = frozenset({Topic.ANPR_READ, Topic.AUTHORISATION})
 _SHOWN_CHARACTERS: Final = 80
 _DECODERS: Final = {topic: msgspec.json.Decoder(kind) for topic, kind in TYPES.items()}
 _PATH: Final = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>\$[^`]*)`)?$", re.DOTALL)
@@ -88,7 +90,7 @@ def decode(topic: Topic, values: Sequence[bytes]) -> Decoded[Any]:
     decoder = _DECODERS[topic]
     try:
         return Decoded(list(map(decoder.decode, values)))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return _one_by_one(topic, values)
 
 
@@ -137,13 +139,15 @@ def faults_of(topic: Topic, value: bytes, error: Exception) -> list[Fault]:
     """Say what is wrong with a record that `decode` refused, without quoting private values."""
     fields = _fields(value)
     if fields is None or not isinstance(error, msgspec.ValidationError):
-        shown = HIDDEN if topic in _PRIVATE else _brief(value.decode("utf-8", "replace"))
-        return [Fault("$", shown, "must be one JSON object in UTF-8", "undecodable")]
+        shown = HIDDEN if topic in PRIVATE else _brief(value.decode("utf-8", "replace"))
+        deep = isinstance(error, RecursionError)
+        rule = "is nested too deeply" if deep else "must be one JSON object in UTF-8"
+        return [Fault("$", shown, rule, "undecodable")]
     match = _PATH.match(str(error))
     rule, path = (match["rule"], match["path"] or "$") if match else (str(error), "$")
     named = _FIELD.search(rule)
     name = path.removeprefix("$").lstrip(".") or (named["name"] if named else "$")
-    if topic in _PRIVATE:
+    if topic in PRIVATE:
         return [_private_fault(topic, name, rule)]
     raw = fields.get(name.partition("[")[0].partition(".")[0])
     return [Fault(name, "(missing)" if raw is None else _shown(raw), rule)]
@@ -156,7 +160,7 @@ def _one_by_one(topic: Topic, values: Sequence[bytes]) -> Decoded[Any]:
     for row, value in enumerate(values):
         try:
             events.append(decoder.decode(value))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             events.append(None)
             faults[row] = faults_of(topic, value, error)
     return Decoded(events, faults)
@@ -174,7 +178,7 @@ def _fields(value: bytes) -> dict[str, msgspec.Raw] | None:
     """Cut a JSON object into its fields; None where the record is no whole JSON object."""
     try:
         return msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 
@@ -182,7 +186,7 @@ def _shown(raw: msgspec.Raw) -> str:
     """Write a JSON value as a person would: text without its quotes."""
     try:
         return _brief(msgspec.json.decode(raw, type=str))
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return _brief(bytes(raw).decode("utf-8", "replace"))
 
 

@@ -20,7 +20,8 @@ from twin.control.access.identity import canonical, country_code, tokens
 from twin.errors import Fault, InputError
 from twin.events import Direction, Passage
 from twin.ids import derived_id
-from twin.ingest.decode import HIDDEN
+from twin.ingest.decode import HIDDEN, UNREADABLE
+from twin.ingest.texts import CONTROL_RULE, has_control
 from twin.keys import KeyRing, Purpose
 from twin.seal import Plate, is_sealed, seal, token, unseal
 
@@ -75,11 +76,14 @@ def open_passage(passage: Passage, keys: KeyRing) -> PassageFact:
     """Open the envelope of a passage and put tokens in the place of plate and track.
 
     The plate as read goes into an envelope of its own for the evidence key. Raises InputError
-    (`plate_not_sealed`, `seal_key_unknown`, `seal_broken`) that quotes nothing.
+    (`plate_not_sealed`, `seal_key_unknown`, `seal_broken`, or `invalid` for control characters)
+    that quotes nothing.
     """
     raw = ""
     if passage.plate:
         raw = unseal(passage.plate, key=keys[Purpose.TRANSPORT], context=passage.id)
+    if has_control(raw):
+        raise InputError(Fault("plate", HIDDEN, CONTROL_RULE))
     identity = canonical(raw, passage.country)
     first, candidates = tokens(identity, key=keys[Purpose.ACCESS])
     country = country_code(passage.country)
@@ -130,7 +134,7 @@ def open_whole(value: bytes, keys: KeyRing) -> bytes:
     """Return the item that was sealed whole. Raises InputError that quotes nothing."""
     try:
         whole = _WHOLES.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         fault = Fault("$", HIDDEN, "is no item that was sealed whole", "undecodable")
         raise InputError(fault) from error
     key = keys[Purpose.TRANSPORT]
@@ -218,5 +222,5 @@ def _track_token(passage: Passage, keys: KeyRing) -> str:
 def _passage(item: bytes) -> Passage | None:
     try:
         return _PASSAGES.decode(item)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None

@@ -12,6 +12,7 @@ from twin.columns import Bools
 from twin.errors import Fault
 from twin.ids import derived_id
 from twin.ingest.order import Verdict, Verdicts
+from twin.ingest.texts import has_control
 from twin.log.contract import Records
 from twin.store.records import DeadLetter, Tally
 
@@ -30,10 +31,15 @@ def sources_of(fetched: Sequence[Records]) -> list[str]:
     named: list[str] = []
     for records in fetched:
         if records.headers:
-            named.extend(headers.get(SOURCE, "") for headers in records.headers)
+            named.extend(_plain(headers.get(SOURCE, "")) for headers in records.headers)
         else:
             named.extend([""] * len(records))
     return [name or BROKER_SOURCE for name in named]
+
+
+def _plain(word: str) -> str:
+    """Drop a name that no database would store; what else it says is in the dead letter."""
+    return "" if has_control(word) else word
 
 
 def count_verdicts(

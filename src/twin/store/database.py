@@ -1,7 +1,8 @@
 """The connection to the database, PostgreSQL or SQLite, and how its errors reach us.
 
-Everything that a driver, SQLAlchemy or the system raises in here leaves as BackendError in one
-line that names the server or the file.
+Everything that a driver, SQLAlchemy or the system raises in here leaves in one line that names the
+server or the file: as StoreError what the statement itself is to blame for (`refusals.py`), as
+BackendError everything else.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from twin.errors import BackendError, Fault, SettingsError
+from twin.errors import BackendError, Fault, SettingsError, StoreError
 from twin.log.sqlite import PRAGMAS, plain_reason, writer_lock
 from twin.store import schema
+from twin.store.refusals import is_refusal
 
 _CONNECT_S: Final = 5.0
 _STATEMENT_S: Final = 60.0
@@ -150,7 +152,8 @@ class Database:
             OSError,
             TimeoutError,
         ) as error:
-            raise BackendError(f"{self.where}: {self._reason(error)}") from error
+            kind = StoreError if is_refusal(error) else BackendError
+            raise kind(f"{self.where}: {self._reason(error)}") from error
 
     def _reason(self, error: Exception) -> str:
         cause = getattr(error, "orig", None) or error

@@ -218,3 +218,33 @@ async def test_the_answer_comes_after_the_append(
         await client.post("/api/v1/readings", content=reading(), headers=JSON)
         order.append("answered")
     assert order == ["durable", "answered"]
+
+
+DEEP = b'{"id":"q","x":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
+
+
+@pytest.mark.parametrize("path", ["readings", "passages", "incidents"])
+@pytest.mark.parametrize(
+    ("body", "headers", "refused"),
+    [
+        (DEEP, JSON, [0]),
+        (b'[{"id":"]},"},' + DEEP + b" , 17 ]", JSON, [0, 1, 2]),
+        (b'{"id":"a"}\n' + DEEP, NDJSON, [0, 1]),
+    ],
+)
+async def test_an_item_nested_too_deeply_is_refused_alone(
+    house: House, path: str, body: bytes, headers: dict[str, str], refused: list[int]
+) -> None:
+    async with house.client(Role.INTEGRATOR) as client:
+        answer = await client.post(f"/api/v1/{path}", content=body, headers=headers)
+    assert answer.status_code == 202
+    items = {item["index"]: item["errors"][0] for item in answer.json()["items"]}
+    assert sorted(items) == refused
+    assert "undecodable" in {error["reason"] for error in items.values()}
+
+
+async def test_the_answer_knows_how_far_ahead_an_event_may_be(house: House) -> None:
+    house.served.future_s = 60.0
+    async with house.client(Role.INTEGRATOR) as client:
+        answer = await client.post("/api/v1/readings", content=reading(at_s=45.0), headers=JSON)
+    assert answer.json()["rejected"] == 0
