@@ -51,6 +51,7 @@ SEED: Final = 42
 SETTLED_S: Final = 600.0
 _AUTOMATIC: Final = "J01,J02,J03,J04"
 _DIGEST: Final = 6
+_SLOWEST_SHARE: Final = 0.5  # of the rate, on a machine that is too busy
 _SENT_AS: Final[dict[str, str]] = {Topic.READING: "readings", Topic.ANPR_READ: "passages"}
 
 
@@ -240,6 +241,7 @@ async def _plan(service: Service, stage: _Stage) -> StreetPlan:
         rate=stage.rate,
         parties=RoadsideKeys(**roles, seal=seal),
         settled_s=SETTLED_S,
+        slowest=_SLOWEST_SHARE * stage.rate,
     )
 
 

@@ -10,7 +10,7 @@ _LAG_HIGH_S: Final = 2.5
 _LAG_LOW_S: Final = 1.6
 _SLOWER: Final = 0.75
 _FASTER: Final = 1.15
-_SLOWEST: Final = 0.2
+SLOWEST: Final = 0.2
 
 
 class PacedClock:
@@ -61,8 +61,9 @@ class Pace:
     `lag_s` are seconds of the service's time by which its answers or its beats are behind.
     """
 
-    def __init__(self, clock: PacedClock, *, wanted: float) -> None:
-        """Aim at the wanted rate."""
+    def __init__(self, clock: PacedClock, *, wanted: float, slowest: float = SLOWEST) -> None:
+        """Aim at the wanted rate, and never go below the slowest."""
+        self._slowest = min(slowest, wanted)
         self._clock = clock
         self._wanted = wanted
         self.lowest = clock.rate
@@ -71,7 +72,7 @@ class Pace:
         """Take in one look at the lag."""
         rate = self._clock.rate
         if lag_s > _LAG_HIGH_S:
-            rate = max(rate * _SLOWER, _SLOWEST)
+            rate = max(rate * _SLOWER, self._slowest)
         elif lag_s < _LAG_LOW_S:
             rate = min(rate * _FASTER, self._wanted)
         if rate != self._clock.rate:

@@ -19,7 +19,7 @@ from twin.world.controllers import SignalControllers
 from twin.world.faults import Distorter, Timed
 from twin.world.monitor import Monitor, Rules, rules_of_map, rules_of_net
 from twin.world.service import wait_s
-from twin.world.sumo.clocks import Pace, PacedClock
+from twin.world.sumo.clocks import SLOWEST, Pace, PacedClock
 from twin.world.sumo.engine import Engine, Traffic
 from twin.world.sumo.heads import Head, LampHead, street_map
 from twin.world.sumo.line import Line
@@ -79,6 +79,7 @@ class StreetPlan:
 
     `parties` are the keys of a city's other parties; the controllers have run their own plans for
     `settled_s` when the run begins (a scene that goes on from a state does not start all red).
+    However much the service lags, the street is not slower than `slowest`.
     """
 
     scene: Scene
@@ -89,6 +90,7 @@ class StreetPlan:
     rate: float
     parties: RoadsideKeys | None = None
     settled_s: float = 0.0
+    slowest: float = SLOWEST
 
 
 class Street:
@@ -128,7 +130,7 @@ class Street:
         self._ended = False
         self._stopping = False
         paced = clock if isinstance(clock, PacedClock) else None
-        self.pace = Pace(paced, wanted=plan.rate) if paced else None
+        self.pace = Pace(paced, wanted=plan.rate, slowest=plan.slowest) if paced else None
         self._paced = paced
         self._stages: dict[str, str] = {}
 
