@@ -114,7 +114,10 @@ def split_json(body: bytes, *, private: bool = False) -> list[bytes]:
         if start == b"[":
             return [bytes(item) for item in _ITEMS.decode(body)]
         msgspec.json.decode(body)
-    except RecursionError:  # the item that is nested too deeply is refused alone, by `check_items`
+    except RecursionError as error:
+        if not _closed(body):
+            raise no_json(error, private=private) from error
+        # the item that is nested too deeply is refused alone, by `check_items`
         return _cut_array(body) if start == b"[" else [body.strip()]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise no_json(error, private=private) from error
@@ -122,6 +125,12 @@ def split_json(body: bytes, *, private: bool = False) -> list[bytes]:
         fault = Fault("$", _HIDDEN, "is an object or an array of objects", "no_object")
         raise Problem(422, "The body breaks a rule.", fault)
     return [body.strip()]
+
+
+def _closed(body: bytes) -> bool:
+    """Say whether every bracket of a body that is too deep to decode is closed again."""
+    marks = [found[0] for found in _MARKS.finditer(body)]
+    return sum(mark in b"[{" for mark in marks) == sum(mark in b"]}" for mark in marks)
 
 
 def _cut_array(body: bytes) -> list[bytes]:

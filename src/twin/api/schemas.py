@@ -291,9 +291,7 @@ class ItemFaults(Struct, frozen=True, kw_only=True):
     """Why one item of a request will be refused."""
 
     index: Annotated[int, Meta(ge=0, description="position in the request")]
-    id: Annotated[
-        str, Meta(description="the item's event id, empty if it has none to read")
-    ]
+    id: Annotated[str, Meta(description="the item's event id, empty if it has none to read")]
     errors: list[Broken]
 
 
