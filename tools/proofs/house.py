@@ -17,7 +17,7 @@ import broker
 import numpy as np
 import postgis
 
-from twin.errors import BackendError
+from twin.errors import TwinError
 from twin.store import accounting
 from twin.store.database import Database
 
@@ -113,11 +113,11 @@ async def _received(url: str) -> int:
     """Ask the books, from outside, how far a replay has come; 0 while there are none."""
     try:
         database = await Database.open(url)
-    except BackendError:
+    except TwinError:  # no server yet, or no tables
         return 0
     try:
         return sum(tally.received for tally in await accounting.totals(database))
-    except BackendError:
+    except TwinError:  # no server yet, or no tables
         return 0
     finally:
         await database.close()
