@@ -31,11 +31,11 @@ lint: ## write the formatting, then lint
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 prove: ## the long proofs on real data (TWIN_SHARED_DATA=folder); writes docs/reports/
-	@$(PYTHON) tools/setup.py dev console
+	@$(PYTHON) tools/setup.py bench console
 	@$(BIN)/python tools/prove.py
 
 bench: ## measure against peers in the same run
-	@$(PYTHON) tools/setup.py dev
+	@$(PYTHON) tools/setup.py bench
 	@for bench in benchmarks/*/bench.py; do echo "== $$bench"; $(BIN)/python $$bench; done
 
 serve: ## the service with the TWIN_* settings of this shell

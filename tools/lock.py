@@ -13,6 +13,8 @@ COMMON = [
 LOCKS = {
     "run.txt": ["pyproject.toml"],
     "dev.txt": ["pyproject.toml", "--extra", "dev", "--extra", "docs"],
+    "demo.txt": ["pyproject.toml", "--extra", "sumo"],
+    "bench.txt": ["pyproject.toml", "--extra", "dev", "--extra", "docs", "--extra", "bench"],
     "build.txt": ["requirements/build.in"],
     "node.txt": ["requirements/node.in"],
 }

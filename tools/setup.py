@@ -1,7 +1,8 @@
-"""Put what the project needs into the checkout: `python3 tools/setup.py run|dev|console`.
+"""Put what the project needs into the checkout: `python3 tools/setup.py run|dev|bench|console`.
 
     run      .venv with the packages that the service needs
     dev      the same plus test, lint and documentation packages
+    bench    dev plus the peers that the benchmarks measure against
     console  the web console, built from console/ into src/twin/console/
 
 Each step is skipped when what it would do is done already (stamps in .venv). The file keeps to
@@ -32,7 +33,7 @@ def main():
     need_python()
     started = time.time()
     for step in wanted:
-        {"run": install_run, "dev": install_dev, "console": build_console}[step]()
+        STEPS[step]()
     say(f"ready in {time.time() - started:.0f} s")
 
 
@@ -51,6 +52,10 @@ def install_run():
 
 def install_dev():
     install("dev", ROOT / "requirements" / "dev.txt")
+
+
+def install_bench():
+    install("bench", ROOT / "requirements" / "bench.txt")
 
 
 def install(name, lock):
@@ -147,6 +152,14 @@ def say(text):
 def stop(problem, way_out):
     sys.stderr.write("\n" + problem + "\n" + way_out + "\n")
     raise SystemExit(1)
+
+
+STEPS = {
+    "run": install_run,
+    "dev": install_dev,
+    "bench": install_bench,
+    "console": build_console,
+}
 
 
 if __name__ == "__main__":
