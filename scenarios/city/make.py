@@ -1,8 +1,8 @@
 """Make the practice city again: `python scenarios/city/make.py [--seed N] [--sumo DIR]`.
 
 Everything in the folder beside this file and `metropolis/` comes out of it: the map, the rules,
-the people. With `--sumo DIR` it makes a folder that SUMO runs, and `twin world --sumo DIR`. The
-same seed gives the same files.
+the people, the demand. With `--sumo DIR` it makes a folder that SUMO runs, and
+`twin world --sumo DIR`. The same seed gives the same files.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 from maker_common.people import Holder  # noqa: E402
 from metropolis import sumo, trips, whole  # noqa: E402  (the folder must be on the path first)
 from metropolis.buses import LINES, Bus, line_links, runs  # noqa: E402
+from metropolis.demand import COLUMNS, demand_rows  # noqa: E402
 from metropolis.happenings import CRASH, RAIN  # noqa: E402
 from metropolis.rules import access_rules  # noqa: E402
 from metropolis.visitors import OldTown, Visit, residents, zones_of  # noqa: E402
@@ -145,6 +146,14 @@ def people(network: SingleMap, seed: int) -> tuple[list[Holder], list[Visit], li
     return known, OldTown(network, when).morning(known), runs(network, known)
 
 
+def trips_of(network: SingleMap, seed: int) -> tuple[trips.Trip, ...]:
+    """Draw the trips of the morning, none of them through a zone that is guarded."""
+    guarded = frozenset(
+        str(link) for zone in network.zones if zone.kind == "access" for link in zone.links
+    )
+    return trips.draw_trips(network, sumo.streams(seed)[0], guarded)
+
+
 def make(folder: Path, seed: int) -> SingleMap:
     """Write the whole scenario into `folder` and return its map."""
     day = folder / "day"
@@ -154,20 +163,18 @@ def make(folder: Path, seed: int) -> SingleMap:
     make_scenario(folder, network)
     make_happenings(day)
     make_lines(day, network)
-    make_people(day, *people(network, seed))
+    known, visits, buses = people(network, seed)
+    make_people(day, known, visits, buses)
+    _table(day / "demand.csv", COLUMNS, demand_rows(network, trips_of(network, seed), visits))
     return network
 
 
 def make_sumo(folder: Path, seed: int) -> SingleMap:
     """Write a folder that SUMO runs, with the scenario in it. Needs the extra `sumo`."""
     network = make(folder, seed)
-    guarded = frozenset(
-        str(link) for zone in network.zones if zone.kind == "access" for link in zone.links
-    )
     _, visits, buses = people(network, seed)
-    drawn = trips.draw_trips(network, sumo.streams(seed)[0], guarded)
     sumo.make_net(network, folder)
-    sumo.write_traffic(folder, network, trips=drawn, visits=visits, buses=buses)
+    sumo.write_traffic(folder, network, trips=trips_of(network, seed), visits=visits, buses=buses)
     sumo.write_weather(folder, network)
     sumo.write_run(folder, seed)
     return network

@@ -145,6 +145,31 @@ def test_people_and_plates_fit_the_rules(network: SingleMap) -> None:
         assert plates.get((row["country"], row["plate"]), "") == row["profile"]
 
 
+def test_the_demand_counts_every_vehicle_of_sumo(
+    make: ModuleType, network: SingleMap, people: Any
+) -> None:
+    drawn = make.trips_of(network, make.SEED)
+    table = rows("demand.csv")
+    trips = Counter(trip.kind for trip in drawn)
+    counted: Counter[str] = Counter()
+    starts: Counter[int] = Counter()
+    for row in table:
+        counted[row["class"]] += int(row["vehicles"])
+        if row["class"] in {"car", "van", "truck"}:
+            starts[int(row["depart_s"])] += int(row["vehicles"])
+        assert row["origin"] in network.node_rows
+        assert row["destination"] in network.node_rows
+        assert row["origin"] != row["destination"]
+    assert {kind: counted[kind] for kind in ("car", "van", "truck")} == {
+        kind: trips[kind] for kind in ("car", "van", "truck")
+    }
+    assert starts == Counter(
+        int(trip.depart_s // 300) * 300 for trip in drawn if trip.kind != "taxi"
+    )
+    visits = Counter(visit.kind for visit in people[1])
+    assert visits["stranger"] <= counted["stranger"] <= 2 * visits["stranger"]
+
+
 def test_the_same_seed_makes_the_same_files(make: ModuleType, tmp_path: Path) -> None:
     make.make(tmp_path / "again", make.SEED)
     for path in (*DAY.iterdir(), CITY / "scenario.json", CITY / "access_rules.json"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 
 import numpy as np
 
@@ -61,6 +62,14 @@ class Router:
         while way[-1] != start:
             way.append(came[way[-1]])
         return tuple(way[::-1])
+
+    def drive_s(self, links: tuple[str, ...]) -> float:
+        """Return the judged seconds of driving these links one after the other."""
+        turns = sum(
+            next(waits_s for to_link, waits_s in self._ways[came] if to_link == way)
+            for came, way in itertools.pairwise(links)
+        )
+        return turns + sum(self._time_s[link] for link in links)
 
     def _tree(self, start: str) -> dict[str, str]:
         came, done = self._trees[start], set()
