@@ -58,12 +58,13 @@ def _nodes(
     approaches, links = len(node_of), int(link.max()) + 1
     starts = np.concatenate([[0], np.cumsum(np.bincount(node_of))]).astype(np.int64)
     turn_start = np.concatenate([[0], np.cumsum(np.bincount(approach))]).astype(np.int64)
-    rows, nothing, none = np.arange(approaches, dtype=np.int64), np.zeros(0), np.zeros(0, np.int64)
+    rows, nothing = np.arange(approaches, dtype=np.int32), np.zeros(0)
     wires = Wires(
-        free_steps=nothing, wave_steps=nothing, free_lag=nothing, wave_lag=nothing,
-        storage=nothing, priority=rng.uniform(500, 2000, approaches), in_ring=none, out_ring=none,
-        node_start=starts, node_in=rows, node_kind=node_kinds(starts, rows, turn_start, link),
-        turn_start=turn_start, turn_link=link, turn_from=approach,
+        priority=rng.uniform(500, 2000, approaches),
+        node_start=starts.astype(np.int32), node_in=rows,
+        node_kind=node_kinds(starts, rows, turn_start, link).astype(np.int32),
+        turn_start=turn_start.astype(np.int32), turn_link=link.astype(np.int32),
+        turn_from=approach.astype(np.int32),
     )  # fmt: skip
     limits = Limits(
         turn_share=share, exit_share=nothing, turn_capacity=nothing, out_capacity=nothing,
@@ -133,7 +134,7 @@ def test_more_room_on_links_that_are_not_full_changes_nothing(nodes: Nodes, move
 
 
 def test_the_codes_by_kind_change_no_flow(nodes: Nodes, moved: Floats) -> None:
-    general = nodes.wires._replace(node_kind=np.full(NODES, GENERAL, np.int64))
+    general = nodes.wires._replace(node_kind=np.full(NODES, GENERAL, np.int32))
     plain = moved_by(nodes._replace(wires=general), nodes.sending, nodes.receiving)
     assert np.abs(plain - moved).max() <= 1e-12 * 2000
 

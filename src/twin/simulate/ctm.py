@@ -13,11 +13,12 @@ import numpy as np
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.diagrams import Diagrams, triangular
-from twin.simulate.kernels.arrays import Limits, Wires
+from twin.simulate.kernels.arrays import Limits
 from twin.simulate.kernels.cells import Cells, Crowd, advance_cells
-from twin.simulate.ltm import WHOLE, check_roads, check_shares, checked_drops
+from twin.simulate.ltm import check_roads, check_shares, checked_drops
 from twin.simulate.node import still_flow
-from twin.simulate.roads import Roads, Turns, approach_capacity, ends_by_node, node_kinds
+from twin.simulate.rings import WHOLE
+from twin.simulate.roads import Roads, Turns, approach_capacity, wires_of
 
 
 class CellTransmission:
@@ -54,7 +55,7 @@ class CellTransmission:
         self._most_vps = approach_capacity(roads, turns)
         self._cells = self._cut()
         priority = self._most_vps if priority_vps is None else priority_vps
-        self._wires = _wires(roads, turns, priority)
+        self._wires = wires_of(roads, turns, priority)
         self._scratch = still_flow(len(self._most_vps), len(roads))
         self._crowd = self._start(density_vpm)
         self._limits = _no_limits(turns, len(roads), drop_share)
@@ -259,25 +260,3 @@ def _at_most_whole(slope: Floats) -> Floats:
     """Return shares of a cell of -1 to 1; what is a whole cell but for rounding is exactly one."""
     whole = np.abs(np.abs(slope) - 1.0) < WHOLE * 2
     return np.where(whole, np.sign(slope), slope)
-
-
-def _wires(roads: Roads, turns: Turns, priority_vps: Floats) -> Wires:
-    """Return the nodes and turns; links have cells in place of travel times."""
-    nothing, none = np.zeros(0), np.zeros(0, np.int64)
-    node_start, node_in = ends_by_node(roads, turns)
-    return Wires(
-        free_steps=nothing,
-        wave_steps=nothing,
-        free_lag=nothing,
-        wave_lag=nothing,
-        storage=nothing,
-        priority=np.ascontiguousarray(priority_vps, np.float64),
-        in_ring=none,
-        out_ring=none,
-        node_start=node_start,
-        node_in=node_in,
-        node_kind=node_kinds(node_start, node_in, turns.start, turns.link),
-        turn_start=turns.start,
-        turn_link=np.ascontiguousarray(turns.link),
-        turn_from=np.ascontiguousarray(turns.approach),
-    )

@@ -10,12 +10,12 @@ import numpy as np
 
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
-from twin.simulate.kernels.arrays import Flow, Limits, Wires
+from twin.simulate.kernels.arrays import Flow, Limits, Links
 from twin.simulate.kernels.transmission import advance
-from twin.simulate.roads import Roads, Turns, approach_capacity, ends_by_node, node_kinds, summed
+from twin.simulate.rings import history_of, ring_of, steps_ago, write_now
+from twin.simulate.roads import Roads, Turns, approach_capacity, summed, wires_of
 
 SHARE_TOLERANCE = 1e-9
-WHOLE = 1e-9  # steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ class LinkTransmission:
         self.step_s = step_s
         self._capacity_vps = approach_capacity(roads, turns)
         priority = self._capacity_vps if priority_vps is None else priority_vps
-        self._wires = self._wire(priority)
+        self._links = _links(roads, step_s)
+        self._wires = wires_of(roads, turns, priority)
         self._flow = self._start(density_vpm)
         self._limits = Limits(
             turn_share=np.zeros(len(turns.link)),
@@ -82,6 +83,7 @@ class LinkTransmission:
             drop_share=checked_drops(drop_share, len(roads)),
             demand=np.zeros(len(turns.origin_node)),
         )
+        self._turns_capped = False
 
     def share_turns(self, turn_share: Floats, exit_share: Floats) -> Self:
         """Set where vehicles go from now on: (turns,) and (approaches,), 1 together by approach.
@@ -112,6 +114,7 @@ class LinkTransmission:
             self._limits.out_capacity[:] = np.minimum(out_vps, self._capacity_vps) * self.step_s
         if turn_vps is not None:
             self._limits.turn_capacity[:] = turn_vps * self.step_s
+            self._turns_capped = bool(np.isfinite(turn_vps).any())
         return self
 
     def run(self, duration_s: float) -> Self:
@@ -120,7 +123,8 @@ class LinkTransmission:
         if abs(steps * self.step_s - duration_s) > 1e-6 * max(duration_s, 1.0):
             message = f"{duration_s} s is not a whole number of steps of {self.step_s} s"
             raise SimulationError(message)
-        advance(self._wires, self._limits, self._flow, steps)
+        capped = self._turns_capped
+        advance(self._links, self._wires, self._limits, self._flow, steps, capped)
         return self
 
     @property
@@ -144,6 +148,7 @@ class LinkTransmission:
                     message = f"the state does not fit this run: {name}"
                     raise SimulationError(message)
                 column[:] = state[name]
+        self._turns_capped = bool(np.isfinite(self._limits.turn_capacity).any())
         return self
 
     @property
@@ -164,7 +169,7 @@ class LinkTransmission:
     @property
     def storage(self) -> Floats:
         """Return how many vehicles each link holds when it is full."""
-        return self._wires.storage.copy()
+        return self._links.storage.copy()
 
     def passed(self, links: Ints, after_s: Floats, ahead_share: Floats) -> Floats:
         """Return how many had passed points of links by now: Newell's minimum.
@@ -172,12 +177,14 @@ class LinkTransmission:
         after_s       free travel time from the start of the link to the point
         ahead_share   share of the link's storage that lies beyond the point
         """
-        wires, flow = self._wires, self._flow
-        back = np.minimum(after_s / self.step_s, wires.free_steps[links])
-        free = _steps_ago(flow.in_history, wires.in_ring, flow.in_head, links, back)
-        back = wires.wave_steps[links] * ahead_share
-        queued = _steps_ago(flow.out_history, wires.out_ring, flow.out_head, links, back)
-        return np.asarray(np.minimum(free, queued + wires.storage[links] * ahead_share), np.float64)
+        parts, flow, step = self._links, self._flow, int(self._flow.step[0])
+        write_now(parts.free, flow.in_history, step=step, now=flow.entered)
+        write_now(parts.wave, flow.out_history, step=step, now=flow.left)
+        back = np.minimum(after_s / self.step_s, parts.free.steps[links])
+        free = steps_ago(parts.free, flow.in_history, step=step, links=links, back=back)
+        back = parts.wave.steps[links] * ahead_share
+        queued = steps_ago(parts.wave, flow.out_history, step=step, links=links, back=back)
+        return np.asarray(np.minimum(free, queued + parts.storage[links] * ahead_share), np.float64)
 
     @property
     def waiting(self) -> Floats:
@@ -202,7 +209,8 @@ class LinkTransmission:
     @property
     def vehicle_s(self) -> Floats:
         """Return the vehicle seconds spent on each link since the start."""
-        return self._flow.vehicle_steps * self.step_s
+        now = 0.5 * (self._flow.entered - self._flow.left)
+        return (self._flow.vehicle_steps + now) * self.step_s
 
     def totals(self) -> Totals:
         """Return the vehicles of the whole run so far."""
@@ -226,64 +234,40 @@ class LinkTransmission:
             speed = np.where(vehicles > 1e-6, np.minimum(flow / density, free), free)
         return Means(flow, density, speed)
 
-    def _wire(self, priority_vps: Floats) -> Wires:
-        roads, turns = self.roads, self.turns
-        free_steps = _in_steps(roads.free_s, self.step_s)
-        wave_steps = _in_steps(roads.length_m / roads.wave_mps, self.step_s)
-        # Rounding up must not throttle: the link holds what flows at capacity in those times.
-        at_capacity = roads.capacity_vps * self.step_s * (free_steps + wave_steps)
-        node_start, node_in = ends_by_node(roads, turns)
-        return Wires(
-            free_steps=free_steps,
-            wave_steps=wave_steps,
-            free_lag=np.ceil(free_steps) - free_steps,
-            wave_lag=np.ceil(wave_steps) - wave_steps,
-            storage=np.maximum(roads.jam_vpm * roads.length_m, at_capacity),
-            priority=np.ascontiguousarray(priority_vps, np.float64),
-            in_ring=_ring_starts(free_steps),
-            out_ring=_ring_starts(wave_steps),
-            node_start=node_start,
-            node_in=node_in,
-            node_kind=node_kinds(node_start, node_in, turns.start, turns.link),
-            turn_start=turns.start,
-            turn_link=np.ascontiguousarray(turns.link),
-            turn_from=np.ascontiguousarray(turns.approach),
-        )
-
     def _start(self, density_vpm: Floats | None) -> Flow:
-        wires, links = self._wires, len(self.roads)
+        links, count = self._links, len(self.roads)
         approaches, origins = len(self._capacity_vps), len(self.turns.origin_node)
-        flow = Flow(
+        vehicles = np.zeros(count)
+        if density_vpm is not None:
+            jam = links.storage / self.roads.length_m
+            vehicles = np.clip(density_vpm, 0.0, jam) * self.roads.length_m
+        # An empty link has room for all that it stores: the past of what left is flat at zero.
+        freed = links.storage - vehicles if density_vpm is not None else vehicles
+        return Flow(
             step=np.zeros(1, np.int64),
-            entered=np.zeros(links),
-            left=np.zeros(links),
-            in_history=np.zeros(wires.in_ring[-1]),
-            out_history=np.zeros(wires.out_ring[-1]),
-            in_head=np.zeros(links, np.int64),
-            out_head=np.zeros(links, np.int64),
-            dropped=np.zeros(links),
+            entered=vehicles.copy(),
+            left=np.zeros(count),
+            in_history=history_of(links.free, vehicles, vehicles),
+            out_history=history_of(links.wave, np.zeros(count), freed),
+            dropped=np.zeros(count),
             waiting=np.zeros(origins),
             appeared=np.zeros(origins),
             ended=np.zeros(approaches),
-            vehicle_steps=np.zeros(links),
+            vehicle_steps=-0.5 * vehicles,
             sending=np.zeros(approaches),
             moved=np.zeros(approaches),
-            receiving=np.zeros(links),
-            weight=np.zeros(links),
+            receiving=np.zeros(count),
+            weight=np.zeros(count),
         )
-        if density_vpm is not None:
-            jam = wires.storage / self.roads.length_m
-            vehicles = np.clip(density_vpm, 0.0, jam) * self.roads.length_m
-            flow.entered[:] = vehicles
-            _spread(flow.in_history, wires.in_ring, wires.free_steps, vehicles, vehicles)
-            _spread(
-                flow.out_history,
-                wires.out_ring,
-                wires.wave_steps,
-                0.0 * vehicles,
-                wires.storage - vehicles,
-            )
-        return flow
+
+
+def _links(roads: Roads, step_s: float) -> Links:
+    """Return what the links are, in steps."""
+    free = ring_of(roads.free_s, step_s)
+    wave = ring_of(roads.length_m / roads.wave_mps, step_s)
+    # Rounding up must not throttle: the link holds what flows at capacity in those times.
+    at_capacity = roads.capacity_vps * step_s * (free.steps + wave.steps)
+    return Links(free, wave, np.maximum(roads.jam_vpm * roads.length_m, at_capacity))
 
 
 def check_roads(roads: Roads, step_s: float) -> None:
@@ -321,31 +305,3 @@ def checked_drops(share: Floats | None, links: int) -> Floats:
         message = "a capacity drop leaves a share above 0 and up to 1, one value a link"
         raise SimulationError(message)
     return np.array(share, np.float64)
-
-
-def _in_steps(time_s: Floats, step_s: float) -> Floats:
-    """Return travel times in steps, at least one; whole numbers are exactly whole."""
-    steps = np.maximum(time_s / step_s, 1.0)
-    return np.where(np.abs(steps - np.round(steps)) < WHOLE, np.round(steps), steps)
-
-
-def _ring_starts(steps: Floats) -> Ints:
-    """Return where each link's ring starts: it holds the counts of `steps` and now."""
-    return np.concatenate([[0], np.cumsum(np.ceil(steps) + 1)]).astype(np.int64)
-
-
-def _spread(history: Floats, starts: Ints, steps: Floats, now: Floats, rise: Floats) -> None:
-    """Write the past of cumulative counts that rose evenly by `rise` in `steps` up to `now`."""
-    sizes = np.diff(starts)
-    link = np.repeat(np.arange(len(steps)), sizes)
-    back = np.arange(len(history)) - starts[link]
-    history[starts[link] + (-back) % sizes[link]] = now[link] - rise[link] * back / steps[link]
-
-
-def _steps_ago(history: Floats, starts: Ints, head: Ints, links: Ints, back: Floats) -> Floats:
-    """Return counts some steps ago, straight between steps."""
-    sizes = np.diff(starts)[links]
-    whole = np.floor(back).astype(np.int64)
-    later = history[starts[links] + (head[links] - whole) % sizes]
-    earlier = history[starts[links] + (head[links] - np.minimum(whole + 1, sizes - 1)) % sizes]
-    return np.asarray(later + (earlier - later) * (back - whole), np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 from twin.columns import Floats
 from twin.errors import SimulationError
 from twin.simulate.kernels.arrays import GENERAL, Flow, Limits, Wires
-from twin.simulate.kernels.node import pass_node
+from twin.simulate.kernels.node import pass_nodes
 
 
 def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floats) -> Floats:
@@ -30,7 +30,6 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
     if (rest < -1e-9).any():
         message = f"the shares of approach {int(np.argmin(rest))} add up to more than 1"
         raise SimulationError(message)
-    everyone = np.arange(approaches, dtype=np.int64)
     limits = Limits(
         turn_share=np.ascontiguousarray(share, np.float64).ravel(),
         exit_share=rest,
@@ -43,28 +42,21 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
     flow = still_flow(approaches, after)
     flow.sending[:] = sending
     flow.receiving[:] = receiving
-    pass_node(everyone, _wires(priority, after), limits, flow)
+    pass_nodes(_wires(priority, after), limits, flow)
     return flow.moved[:, None] * share
 
 
 def _wires(priority: Floats, after: int) -> Wires:
     """Return a node whose approaches all lead to all links after it."""
-    nothing, approaches = np.zeros(0), len(priority)
+    approaches = len(priority)
     return Wires(
-        free_steps=nothing,
-        wave_steps=nothing,
-        free_lag=nothing,
-        wave_lag=nothing,
-        storage=nothing,
         priority=priority.astype(np.float64),
-        in_ring=np.zeros(1, np.int64),
-        out_ring=np.zeros(1, np.int64),
-        node_start=np.array([0, approaches], np.int64),
-        node_in=np.arange(approaches, dtype=np.int64),
-        node_kind=np.full(1, GENERAL, np.int64),
-        turn_start=np.arange(approaches + 1, dtype=np.int64) * after,
-        turn_link=np.tile(np.arange(after, dtype=np.int64), approaches),
-        turn_from=np.repeat(np.arange(approaches, dtype=np.int64), after),
+        node_start=np.array([0, approaches], np.int32),
+        node_in=np.arange(approaches, dtype=np.int32),
+        node_kind=np.full(1, GENERAL, np.int32),
+        turn_start=np.arange(approaches + 1, dtype=np.int32) * np.int32(after),
+        turn_link=np.tile(np.arange(after, dtype=np.int32), approaches),
+        turn_from=np.repeat(np.arange(approaches, dtype=np.int32), after),
     )
 
 
@@ -77,8 +69,6 @@ def still_flow(approaches: int, links: int) -> Flow:
         left=np.zeros(links),
         in_history=nothing,
         out_history=nothing,
-        in_head=np.zeros(0, np.int64),
-        out_head=np.zeros(0, np.int64),
         dropped=nothing,
         waiting=nothing,
         appeared=nothing,

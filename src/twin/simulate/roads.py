@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.columns import Floats, Ints
 from twin.network.model import SingleMap
-from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE
+from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE, Wires
 
 JAM_VPM_LANE = 0.15  # vehicles per metre and lane in a jam
 LEAST_CAPACITY_VPS = 0.01
@@ -140,25 +140,55 @@ def approach_capacity(roads: Roads, turns: Turns) -> Floats:
     return np.asarray(np.maximum(capacity, 1e-6), np.float64)
 
 
-def ends_by_node(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
-    """Return the approaches that end at each node: CSR starts (nodes + 1,) and rows."""
+def joints(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
+    """Return the approaches that meet: CSR starts (joints + 1,) and rows, in order of nodes.
+
+    Approaches of a node that share no link after it do not meet: the two directions of a road that
+    passes a node without a U-turn are two joints.
+    """
     node_of = np.concatenate([roads.to_node, turns.origin_node])
-    counts = np.bincount(node_of, minlength=roads.nodes)
-    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    return start, np.argsort(node_of, kind="stable").astype(np.int64)
+    first = np.arange(len(node_of), dtype=np.int64)  # of the approaches that it meets
+    while len(turns.link):
+        by_link = np.full(len(roads), len(node_of), np.int64)
+        np.minimum.at(by_link, turns.link, first[turns.approach])
+        met = first.copy()
+        np.minimum.at(met, turns.approach, by_link[turns.link])
+        if (met == first).all():
+            break
+        first = met
+    rows = np.lexsort((first, node_of)).astype(np.int64)
+    begins = np.flatnonzero(np.diff(first[rows], prepend=-1))
+    return np.append(begins, len(rows)).astype(np.int64), rows
 
 
 def node_kinds(node_start: Ints, node_in: Ints, turn_start: Ints, turn_link: Ints) -> Ints:
     """Say which code decides each node, (nodes,): one approach, plain merge, or any other."""
-    kinds = np.full(len(node_start) - 1, GENERAL, np.int64)
     ways = np.diff(node_start)
+    kinds = np.full(len(ways), GENERAL, np.int64)
     kinds[ways == 1] = SINGLE
-    for node in np.flatnonzero(ways > 1).tolist():
-        approaches = node_in[node_start[node] : node_start[node + 1]]
-        first, last = turn_start[approaches], turn_start[approaches + 1]
-        if (last - first == 1).all() and len(set(turn_link[first].tolist())) == 1:
-            kinds[node] = MERGE
+    one_turn = (np.diff(turn_start) == 1)[node_in]
+    onward = np.append(turn_link, -1)[turn_start[:-1][node_in]]
+    several = np.flatnonzero(ways > 1)
+    node = np.repeat(np.arange(len(ways)), ways)
+    same = onward == onward[node_start[:-1][node]] if len(node_in) else one_turn
+    plain = np.bincount(node[one_turn & same], minlength=len(ways)) == ways
+    kinds[several[plain[several]]] = MERGE
     return kinds
+
+
+def wires_of(roads: Roads, turns: Turns, priority_vps: Floats) -> Wires:
+    """Return nodes and turns as the kernels take them."""
+    node_start, node_in = joints(roads, turns)
+    kinds = node_kinds(node_start, node_in, turns.start, turns.link)
+    return Wires(
+        priority=np.ascontiguousarray(priority_vps, np.float64),
+        node_start=node_start.astype(np.int32),
+        node_in=node_in.astype(np.int32),
+        node_kind=kinds.astype(np.int32),
+        turn_start=turns.start.astype(np.int32),
+        turn_link=turns.link.astype(np.int32),
+        turn_from=turns.approach.astype(np.int32),
+    )
 
 
 def summed(rows: Ints, values: Floats, count: int) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 
 from twin.columns import Floats, Ints
 from twin.simulate.ltm import LinkTransmission
-from twin.simulate.roads import Roads, Turns, ends_by_node, summed
+from twin.simulate.roads import Roads, Turns, joints, summed
 
 WHOLE_SHARE = 1.0 - 1e-12
 
@@ -50,19 +50,20 @@ def join_series(
 ) -> Series:
     """Join links shorter than a step with their neighbours at plain nodes.
 
-    A node is plain when one link ends there, all its vehicles go on to one link, and no trip
-    starts or ends there. A ring of such nodes keeps one joint.
+    A node is plain for a link when all its vehicles go on to one link that nobody else enters, and
+    no trip starts or ends there. A ring of such nodes keeps one joint.
     """
     links = len(roads)
     short = roads.free_s < step_s * (1.0 - 1e-9)
-    node_start, _ = ends_by_node(roads, turns)
-    alone = np.diff(node_start) == 1
+    start, rows = joints(roads, turns)
+    alone = np.empty(len(rows), np.bool_)  # by approach: nobody else enters where it leads
+    alone[rows] = np.repeat(np.diff(start) == 1, np.diff(start))
     ahead = np.full(links, -1, np.int64)
     whole = np.arange(links, dtype=np.int64)
     plain = (turns.approach < links) & (turn_share >= WHOLE_SHARE)
     for turn in np.flatnonzero(plain).tolist():
         before, after = int(turns.approach[turn]), int(turns.link[turn])
-        if not alone[roads.to_node[before]] or not (short[before] or short[after]):
+        if not alone[before] or not (short[before] or short[after]):
             continue
         if _first(whole, before) != after:  # else the row would close to a ring
             whole[after] = before

@@ -1,7 +1,8 @@
-"""The arrays that the link transmission kernel works on.
+"""The arrays that the kernels work on.
 
 An approach is a link (rows 0 .. links-1) or an origin (rows links .. links+origins-1).
-Counts are vehicles, rates are vehicles a step, times are steps.
+Counts are vehicles, rates are vehicles a step, times are steps. Rows are int32: half of what moves
+through memory in a step is rows.
 """
 
 from __future__ import annotations
@@ -13,37 +14,60 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32]
 
 GENERAL, SINGLE, MERGE = 0, 1, 2  # kinds of nodes
 
 
 class Wires(NamedTuple):
-    """What does not change in a run.
+    """Nodes and turns: what does not change in a run.
 
-    free_steps, wave_steps    (links,) travel time of a vehicle and of a backward wave, both >= 1
-    free_lag, wave_lag        (links,) how much shorter than a whole number of steps they are
-    storage                   (links,) vehicles on a jammed link
     priority                  (approaches,) weight at a node where not all find room
-    in_ring, out_ring         (links + 1,) int64 places of each link in the rings
     node_start, node_in       CSR by node of the approaches that end there
     node_kind                 (nodes,) SINGLE, MERGE or GENERAL, see node_kinds
     turn_start, turn_link     CSR by approach of the links that it leads to; turn_from its row
     """
 
-    free_steps: Floats
-    wave_steps: Floats
-    free_lag: Floats
-    wave_lag: Floats
-    storage: Floats
     priority: Floats
-    in_ring: Ints
-    out_ring: Ints
-    node_start: Ints
-    node_in: Ints
-    node_kind: Ints
-    turn_start: Ints
-    turn_link: Ints
-    turn_from: Ints
+    node_start: Rows
+    node_in: Rows
+    node_kind: Rows
+    turn_start: Rows
+    turn_link: Rows
+    turn_from: Rows
+
+
+class Ring(NamedTuple):
+    """How far back each link's counts are kept: one ring a link, as long as its travel time.
+
+    Links whose rings have one length stand side by side, so that a step reads and writes whole
+    cache lines: `history[place + slot * stride[group]]`.
+
+    steps    (links,) travel time in steps, at least 1
+    lag      (links,) how much shorter than a whole number of steps it is
+    place    (links,) where slot 0 of the link is in the history
+    group    (links,) which length its ring has
+    size     (groups,) slots of a ring: the steps of the travel time and now
+    stride   (groups,) links in the group: places from one slot to the next
+    """
+
+    steps: Floats
+    lag: Floats
+    place: Rows
+    group: Rows
+    size: Rows
+    stride: Rows
+
+
+class Links(NamedTuple):
+    """What links are: how long a vehicle and a backward wave take, and what fits on each.
+
+    storage   (links,) vehicles on a jammed link
+    """
+
+    free: Ring
+    wave: Ring
+    storage: Floats
 
 
 class Limits(NamedTuple):
@@ -72,12 +96,12 @@ class Flow(NamedTuple):
 
     step                  (1,) int64 steps done
     entered, left         (links,) cumulative counts now, at the start and end of each link
-    in_history            ring of `entered` of the last steps, by `in_ring`; out_history likewise
-    in_head, out_head     (links,) int64 place of now in each ring, from its start
+    in_history            `entered` at the last steps but now, by ring; out_history of `left`
     dropped               (links,) 1 while the capacity drop holds, else 0
     waiting, appeared     (origins,) vehicles in the point queue now, and in all
     ended                 (approaches,) vehicles that ended their trip at the approach's node
-    vehicle_steps         (links,) sum over steps of the mean number of vehicles on the link
+    vehicle_steps         (links,) sum of the vehicles on the link at the steps before now; the
+                          first counts half
     sending, moved        (approaches,) scratch: of the last step
     receiving, weight     (links,) scratch
     """
@@ -87,8 +111,6 @@ class Flow(NamedTuple):
     left: Floats
     in_history: Floats
     out_history: Floats
-    in_head: Ints
-    out_head: Ints
     dropped: Floats
     waiting: Floats
     appeared: Floats

@@ -10,8 +10,17 @@ from typing import NamedTuple
 
 from numba import njit
 
-from twin.simulate.kernels.arrays import MERGE, SINGLE, Floats, Flow, Ints, Limits, Wires
-from twin.simulate.kernels.node import FLOOR, pass_any
+from twin.simulate.kernels.arrays import (
+    MERGE,
+    SINGLE,
+    Floats,
+    Flow,
+    Ints,
+    Limits,
+    Rows,
+    Wires,
+)
+from twin.simulate.kernels.node import FLOOR, crossing_of, pass_node
 from twin.simulate.kernels.transmission import HELD_SHARE
 
 
@@ -158,7 +167,7 @@ def _pass_singles(wires: Wires, limits: Limits, crowd: Crowd) -> None:
 
 @njit(cache=True, nogil=True)
 def _merges_whole(
-    approaches: Ints, m: int, wires: Wires, share: Floats, sending: Floats, receiving: Floats
+    approaches: Rows, m: int, wires: Wires, share: Floats, sending: Floats, receiving: Floats
 ) -> bool:
     """Say whether all that would leave a plain merge finds room, in one member."""
     wanted = 0.0
@@ -171,9 +180,9 @@ def _merges_whole(
 @njit(cache=True, nogil=True)
 def _pass_members(node: int, wires: Wires, limits: Limits, flow: Flow, crowd: Crowd) -> None:
     """Decide any node member by member. `flow` is scratch."""
-    approaches = wires.node_in[wires.node_start[node] : wires.node_start[node + 1]]
-    if len(approaches) == 0:
-        return
+    first, last = wires.node_start[node], wires.node_start[node + 1]
+    approaches = wires.node_in[first:last]
+    at = crossing_of(wires, limits, flow)
     merge = wires.node_kind[node] == MERGE
     share, sending, receiving, moved = (
         limits.turn_share,
@@ -191,7 +200,7 @@ def _pass_members(node: int, wires: Wires, limits: Limits, flow: Flow, crowd: Cr
             for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
                 link = wires.turn_link[t]
                 flow.receiving[link] = crowd.receiving[link, m]
-        pass_any(node, wires, limits, flow)
+        pass_node(first, last, wires.node_kind[node], at)
         for a in approaches:
             crowd.moved[a, m] = flow.moved[a]
 

@@ -2,77 +2,104 @@
 
 A link with a triangular diagram is known from its two ends: what can leave is what entered one
 free travel time ago, what can enter is what left one wave time ago plus the storage.
+
+A step goes through the links once and through the nodes once: memory is what it costs.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
 from numba import njit
 
-from twin.simulate.kernels.arrays import Floats, Flow, Limits, Wires
-from twin.simulate.kernels.node import pass_nodes
+from twin.simulate.kernels.arrays import Flow, Limits, Links, Ring, Rows, Wires
+from twin.simulate.kernels.node import crossing_of, pass_node
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
 
-@njit(cache=True, nogil=True)
-def _past(history: Floats, start: int, stop: int, head: int, lag: float) -> float:
-    """Return a count one travel time before the next step, straight between steps.
+class Slots(NamedTuple):
+    """Where three moments stand in the rings of each group: (groups,) int32 each.
 
-    A ring holds the steps of that time and now, so the moment lies after the next two places.
+    now    this moment;  past, before   the steps around one travel time before the next step
     """
-    size = stop - start
-    place = head + 2
-    if place >= size:
-        place -= size
-    value: float = history[start + place]
-    if lag > 0.0:
-        place += 1
-        if place >= size:
-            place -= size
-        value += lag * (history[start + place] - value)
-    return value
+
+    now: Rows
+    past: Rows
+    before: Rows
 
 
 @njit(cache=True, nogil=True)
-def _offer_links(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Compute what every link can send and receive in the next step."""
+def _no_slots(ring: Ring) -> Slots:
+    groups = len(ring.size)
+    return Slots(np.zeros(groups, np.int32), np.zeros(groups, np.int32), np.zeros(groups, np.int32))
+
+
+@njit(cache=True, nogil=True)
+def _find_slots(ring: Ring, step: int, slots: Slots) -> None:
+    """Write where now and the past are; a ring holds the steps of its time and now."""
+    for group in range(len(ring.size)):
+        size, stride = ring.size[group], ring.stride[group]
+        slots.now[group] = step % size * stride
+        slots.past[group] = (step + 2) % size * stride
+        slots.before[group] = (step + 3) % size * stride
+
+
+@njit(cache=True, nogil=True)
+def _offer_links(
+    links: Links, limits: Limits, flow: Flow, free_slots: Slots, wave_slots: Slots
+) -> None:
+    """Write the counts into the rings, and what every link can send and receive."""
+    free, wave, storage = links.free, links.wave, links.storage
     entered, left, sending, receiving = flow.entered, flow.left, flow.sending, flow.receiving
-    in_history, in_ring, in_head, free_lag = (
-        flow.in_history,
-        wires.in_ring,
-        flow.in_head,
-        wires.free_lag,
+    vehicle_steps, out_capacity, in_capacity = (
+        flow.vehicle_steps,
+        limits.out_capacity,
+        limits.in_capacity,
     )
-    out_history, out_ring, out_head, wave_lag = (
-        flow.out_history,
-        wires.out_ring,
-        flow.out_head,
-        wires.wave_lag,
-    )
-    storage, dropped, drop_share = wires.storage, flow.dropped, limits.drop_share
-    out_capacity, in_capacity = limits.out_capacity, limits.in_capacity
+    in_history, in_place, in_group, free_lag = flow.in_history, free.place, free.group, free.lag
+    out_history, out_place, out_group, wave_lag = flow.out_history, wave.place, wave.group, wave.lag
     for link in range(len(entered)):
-        arrived = _past(in_history, in_ring[link], in_ring[link + 1], in_head[link], free_lag[link])
-        sending[link] = min(max(arrived - left[link], 0.0), out_capacity[link])
-        freed = _past(
-            out_history, out_ring[link], out_ring[link + 1], out_head[link], wave_lag[link]
-        )
-        room = max(freed + storage[link] - entered[link], 0.0)
-        capacity = in_capacity[link]
-        if dropped[link] > 0.0:
-            capacity *= drop_share[link]
-        receiving[link] = min(room, capacity)
+        came, gone = entered[link], left[link]
+        vehicle_steps[link] += came - gone
+        place, group = in_place[link], in_group[link]
+        in_history[place + free_slots.now[group]] = came
+        arrived = in_history[place + free_slots.past[group]]
+        earlier = in_history[place + free_slots.before[group]]
+        arrived += free_lag[link] * (earlier - arrived)
+        sending[link] = min(max(arrived - gone, 0.0), out_capacity[link])
+        place, group = out_place[link], out_group[link]
+        out_history[place + wave_slots.now[group]] = gone
+        freed = out_history[place + wave_slots.past[group]]
+        earlier = out_history[place + wave_slots.before[group]]
+        freed += wave_lag[link] * (earlier - freed)
+        receiving[link] = min(max(freed + storage[link] - came, 0.0), in_capacity[link])
 
 
 @njit(cache=True, nogil=True)
-def _offer_turns(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Add the demand to the origins, and hold approaches by the capacities of their turns."""
+def _lower_drops(limits: Limits, flow: Flow) -> None:
+    """Lower what links with a capacity drop receive."""
+    for link in range(len(flow.entered)):
+        if flow.dropped[link] > 0.0:
+            most = limits.in_capacity[link] * limits.drop_share[link]
+            flow.receiving[link] = min(flow.receiving[link], most)
+
+
+@njit(cache=True, nogil=True)
+def _offer_origins(limits: Limits, flow: Flow) -> None:
+    """Add the demand to the origins."""
     links = len(flow.entered)
     for origin in range(len(flow.waiting)):
         flow.appeared[origin] += limits.demand[origin]
         flow.waiting[origin] += limits.demand[origin]
         a = links + origin
         flow.sending[a] = min(flow.waiting[origin], limits.out_capacity[a])
+
+
+@njit(cache=True, nogil=True)
+def _hold_turns(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Hold approaches by the capacities of their turns."""
     sending, turn_from = flow.sending, wires.turn_from
     turn_share, turn_capacity = limits.turn_share, limits.turn_capacity
     for t in range(len(turn_from)):
@@ -82,40 +109,27 @@ def _offer_turns(wires: Wires, limits: Limits, flow: Flow) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _move(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Add what moved to the cumulative counts."""
-    entered, left, vehicle_steps = flow.entered, flow.left, flow.vehicle_steps
-    moved, ended, exit_share = flow.moved, flow.ended, limits.exit_share
-    turn_from, turn_link, turn_share = wires.turn_from, wires.turn_link, limits.turn_share
-    links = len(entered)
-    for link in range(links):
-        vehicle_steps[link] += 0.5 * (entered[link] - left[link])
-        left[link] += moved[link]
-    for origin in range(len(flow.waiting)):
-        flow.waiting[origin] -= moved[links + origin]
-    for t in range(len(turn_from)):
-        entered[turn_link[t]] += moved[turn_from[t]] * turn_share[t]
-    for a in range(len(moved)):
-        ended[a] += moved[a] * exit_share[a]
-    flow.step[0] += 1
-
-
-@njit(cache=True, nogil=True)
-def _remember(wires: Wires, flow: Flow) -> None:
-    """Write the counts into the histories."""
-    entered, left, vehicle_steps = flow.entered, flow.left, flow.vehicle_steps
-    in_history, in_ring, in_head = flow.in_history, wires.in_ring, flow.in_head
-    out_history, out_ring, out_head = flow.out_history, wires.out_ring, flow.out_head
-    for link in range(len(entered)):
-        vehicle_steps[link] += 0.5 * (entered[link] - left[link])
-        start, head = in_ring[link], in_head[link] + 1
-        head = head if start + head < in_ring[link + 1] else 0
-        in_head[link] = head
-        in_history[start + head] = entered[link]
-        start, head = out_ring[link], out_head[link] + 1
-        head = head if start + head < out_ring[link + 1] else 0
-        out_head[link] = head
-        out_history[start + head] = left[link]
+def _pass_and_move(wires: Wires, limits: Limits, flow: Flow) -> None:
+    """Decide every node and add what moved there to the counts, while it is at hand."""
+    at = crossing_of(wires, limits, flow)
+    entered, left, waiting, ended = flow.entered, flow.left, flow.waiting, flow.ended
+    exit_share, links = limits.exit_share, len(flow.entered)
+    node_start, node_kind = wires.node_start, wires.node_kind
+    for node in range(len(node_kind)):
+        first, last = node_start[node], node_start[node + 1]
+        pass_node(first, last, node_kind[node], at)
+        for k in range(first, last):
+            a = at.node_in[k]
+            amount = at.moved[a]
+            if amount == 0.0:
+                continue
+            if a < links:
+                left[a] += amount
+            else:
+                waiting[a - links] -= amount
+            ended[a] += amount * exit_share[a]
+            for t in range(at.turn_start[a], at.turn_start[a + 1]):
+                entered[at.turn_link[t]] += amount * at.turn_share[t]
 
 
 @njit(cache=True, nogil=True)
@@ -144,20 +158,29 @@ def _mark_drops(wires: Wires, limits: Limits, flow: Flow) -> None:
 
 
 @njit(cache=True, nogil=True)
-def advance(wires: Wires, limits: Limits, flow: Flow, steps: int) -> None:
+def advance(
+    links: Links, wires: Wires, limits: Limits, flow: Flow, steps: int, turns_capped: bool
+) -> None:
     """Advance the network by some steps under constant limits. Writes `flow`.
 
+    turns_capped   whether any turn has a capacity; without one they are not looked at
     Holds: vehicles conserved to 1e-9; 0 <= vehicles on a link <= its storage.
-    Needs: free_steps and wave_steps of at least 1; the caller checks (SimulationError).
+    Needs: travel times of at least a step; the caller checks (SimulationError).
     """
     drops = False
     for link in range(len(flow.entered)):
         drops = drops or limits.drop_share[link] < 1.0
+    free_slots, wave_slots = _no_slots(links.free), _no_slots(links.wave)
     for _ in range(steps):
-        _offer_links(wires, limits, flow)
-        _offer_turns(wires, limits, flow)
-        pass_nodes(wires, limits, flow)
+        _find_slots(links.free, flow.step[0], free_slots)
+        _find_slots(links.wave, flow.step[0], wave_slots)
+        _offer_links(links, limits, flow, free_slots, wave_slots)
+        if drops:
+            _lower_drops(limits, flow)
+        _offer_origins(limits, flow)
+        if turns_capped:
+            _hold_turns(wires, limits, flow)
+        _pass_and_move(wires, limits, flow)
         if drops:
             _mark_drops(wires, limits, flow)
-        _move(wires, limits, flow)
-        _remember(wires, flow)
+        flow.step[0] += 1
