@@ -12,8 +12,8 @@ help: ## show this list
 need-python:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: twin needs Python 3.11 or newer (Debian: apt-get install python3 python3-venv)"; exit 1; }
 
-demo: need-python ## the live corridor, with no server and no root; Ctrl-C ends it (DEMO="--minutes 2" ...)
-	@$(PYTHON) tools/setup.py run console
+demo: need-python ## the practice city, with no server and no root; Ctrl-C ends it (DEMO="--minutes 5" ...)
+	@$(PYTHON) tools/setup.py demo console
 	@$(BIN)/twin demo $(DEMO)
 
 test: need-python ## install all that the tests need, then lint, types, contracts, and every test

@@ -1,6 +1,7 @@
-"""Put what the project needs into the checkout: `python3 tools/setup.py run|dev|bench|console`.
+"""Put what the project needs into the checkout: `python3 tools/setup.py run|demo|dev|bench|console`.
 
     run      .venv with the packages that the service needs
+    demo     the same plus SUMO; where it has no wheel for this machine, the same without it
     dev      the same plus test, lint and documentation packages
     bench    dev plus the peers that the benchmarks measure against
     console  the web console, built from console/ into src/twin/console/
@@ -48,6 +49,16 @@ def need_python():
 
 def install_run():
     install("run", ROOT / "requirements" / "run.txt")
+
+
+def install_demo():
+    if (VENV / "stamp-dev").exists() and (BIN / "sumo").exists():
+        return install_dev()  # SUMO is among the tests' packages
+    try:
+        install("demo", ROOT / "requirements" / "demo.txt")
+    except SystemExit:
+        say("SUMO cannot be installed here: the demo will play its recorded corridor")
+        install_run()
 
 
 def install_dev():
@@ -156,6 +167,7 @@ def stop(problem, way_out):
 
 STEPS = {
     "run": install_run,
+    "demo": install_demo,
     "dev": install_dev,
     "bench": install_bench,
     "console": build_console,

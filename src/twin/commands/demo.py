@@ -1,4 +1,4 @@
-"""`twin demo`: a recorded day of a city, played into a real service on this machine."""
+"""`twin demo`: a city in SUMO, or a recorded corridor, outside a real service on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from twin.app import Service
 from twin.clock import ScaledClock
 from twin.commands.backstage import catch_up, new_key, play_what_was, summary, welcome
 from twin.commands.console import OUT, plain_errors
-from twin.commands.demo_city import CityOrder, missing_sumo, run_city
+from twin.commands.demo_city import missing_sumo, run_city
+from twin.commands.demo_close import CityOrder
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_with_bar
 from twin.errors import Fault, InputError
@@ -45,8 +46,11 @@ class _Show:
 def demo(
     *,
     scenario: Annotated[
-        Path | None, typer.Option(help="Recording to play; the corridor of the checkout if empty.")
+        Path | None, typer.Option(help="Play this recording instead of driving the city.")
     ] = None,
+    corridor: Annotated[
+        bool, typer.Option("--corridor", help="The recorded corridor instead of the city in SUMO.")
+    ] = False,
     port: Annotated[int, typer.Option(help="Port of the console; 0 takes a free one.")] = 8000,
     rate: Annotated[
         float | None, typer.Option(min=0.1, max=30, help="How much faster than life.")
@@ -58,31 +62,30 @@ def demo(
     data: Annotated[
         Path | None, typer.Option(help="Keep the database here; else it is gone afterwards.")
     ] = None,
-    city: Annotated[
-        bool, typer.Option("--city", help="The practice city in SUMO instead of the recording.")
-    ] = False,
     baseline: Annotated[
-        bool, typer.Option("--baseline", help="With --city: in the end the same without decisions.")
-    ] = False,
+        bool, typer.Option(help="With --minutes: in the end the city drives without decisions too.")
+    ] = True,
 ) -> None:
-    """Play a recorded day of a city into a real service on this machine, faster than life.
+    """Show a city's morning in a real service on this machine, faster than life.
 
-    With `--city` a whole morning is driven in SUMO (extra `sumo`), and obeys what is decided.
+    The practice city drives in SUMO and obeys what is decided. Without SUMO (extra `sumo`) a
+    recorded corridor is played instead, and terminal and console say so.
 
     Detectors, cameras, signal controllers and gates are played by a party that knows only the
     public API. Everything is on this machine: no server, no network, no root.
     """
+    recorded = corridor or scenario is not None
     folder = data or Path(tempfile.mkdtemp(prefix="twin-demo-"))
     try:
         with plain_errors():
-            missing = missing_sumo() if city else ""
-            if city and not missing:
+            instead = "" if recorded else missing_sumo()
+            if not recorded and not instead:
                 code = run_city(CityOrder(folder, port, rate, minutes, baseline=baseline))
             else:
-                if missing:
-                    OUT.print(f"The recorded corridor instead of the city: {missing}")
+                if instead:
+                    OUT.print(f"[bold]The recorded corridor instead of the city: {instead}.[/]")
                 source = scenario or _corridor()
-                code = _demo(source, folder, port=port, rate=rate, minutes=minutes, instead=missing)
+                code = _demo(source, folder, port=port, rate=rate, minutes=minutes, instead=instead)
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -105,7 +108,7 @@ def _demo(
     start_logging("WARNING")
     warm_with_bar()
     rate = rate or recording.demo_rate
-    note = f"recorded corridor, ×{rate:g}" + (f" ({instead})" if instead else "")
+    note = f"recorded corridor: {instead}" if instead else f"recorded corridor, ×{rate:g}"
     return asyncio.run(_run(settings, recording, rate, minutes, note))
 
 

@@ -1,4 +1,4 @@
-"""`twin demo --city`: the practice city in SUMO as the world outside a real service."""
+"""The city of `twin demo`: the practice city in SUMO as the world outside a real service."""
 
 from __future__ import annotations
 
@@ -9,84 +9,55 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from rich.table import Table
-
 from twin import network
 from twin.app import Service
-from twin.commands.backstage import catch_up, new_key, play_what_was, summary, welcome
-from twin.commands.console import ERR, OUT, progress
+from twin.commands.backstage import catch_up, new_key, play_what_was, welcome
+from twin.commands.console import ERR, progress
+from twin.commands.demo_close import CityOrder, Stage, close
 from twin.commands.logs import start_logging
-from twin.commands.warm import warm_with_bar
+from twin.commands.warm import LIVE, warm_kernels
 from twin.errors import Fault, InputError, SimulationError
-from twin.events import Topic
 from twin.keys import KeyRing, Purpose
 from twin.settings import Environment, Settings
-from twin.store import accounting
-from twin.store.records import Tally as Entry
 from twin.units import SECOND_US
 from twin.world.faults import Distorter, read_faults
-from twin.world.player import Tally
-from twin.world.recording import Recording
 from twin.world.service import connect
 from twin.world.sumo.city import City
 from twin.world.sumo.clocks import PacedClock
-from twin.world.sumo.engine import run_alone, sumo_program
+from twin.world.sumo.engine import sumo_program
 from twin.world.sumo.roadside import RoadsideKeys
-from twin.world.sumo.scene import Scene, open_scene
-from twin.world.sumo.sender import Sender
+from twin.world.sumo.scene import open_scene
 from twin.world.sumo.street import Street, StreetPlan
 from twin.world.sumo.warm import going_on, history, warm_up
-from twin.world.truth import Delay, delay_of, read_trips
 
 CACHE: Final = Path(".demo")
 BEGIN_S: Final = 6.5 * 3600  # from here SUMO runs alone …
-START_S: Final = 7 * 3600.0 + 1200  # … to here, where the demo begins
+START_S: Final = 7.5 * 3600  # … to here, a quarter of an hour before the jam
 SEED: Final = 42
 SETTLED_S: Final = 600.0
 _AUTOMATIC: Final = "J01,J02,J03,J04"
 _DIGEST: Final = 6
 _SLOWEST_SHARE: Final = 0.5  # of the rate, on a machine that is too busy
-_SENT_AS: Final[dict[str, str]] = {Topic.READING: "readings", Topic.ANPR_READ: "passages"}
-
-
-@dataclass(frozen=True)
-class CityOrder:
-    """What was asked for on the command line."""
-
-    data: Path
-    port: int
-    rate: float | None
-    minutes: float | None
-    baseline: bool = False
-    faults: str = "none"
-
-
-@dataclass(frozen=True)
-class _Stage:
-    """The city, made and warmed up, and where this run writes."""
-
-    order: CityOrder
-    scene: Scene
-    city: City
-    before: Recording
-    settings: Settings
-    out: Path
-    rate: float
 
 
 def missing_sumo() -> str:
     """Say why SUMO cannot be run here, empty when it can."""
     try:
-        there = Path(sumo_program("sumo")).is_file()
+        programs = [sumo_program(name) for name in ("sumo", "netconvert")]
     except InputError:
-        there = False
-    return "" if there else "SUMO is not installed"
+        return "SUMO is not installed"
+    if not all(Path(program).is_file() for program in programs):
+        return "SUMO's programs are missing"
+    try:
+        for program in programs:
+            subprocess.run([program, "--version"], capture_output=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        return "SUMO does not run on this machine"
+    return ""
 
 
 def run_city(order: CityOrder) -> int:
@@ -98,9 +69,7 @@ def run_city(order: CityOrder) -> int:
     start_logging("WARNING")
     folder = Path(tempfile.mkdtemp(prefix="twin-city-"))
     try:
-        source = _built(_generator())
-        warm_with_bar()
-        return asyncio.run(_run(_stage(order, source, folder)))
+        return asyncio.run(_run(_stage(order, _built(_generator()), folder)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -147,23 +116,27 @@ def _digest(generator: Path) -> str:
     return total.hexdigest()
 
 
-def _stage(order: CityOrder, source: Path, folder: Path) -> _Stage:
-    """Open the city and let SUMO drive the hour before, once."""
+def _stage(order: CityOrder, source: Path, folder: Path) -> Stage:
+    """Open the city, and let SUMO drive the hour before while the kernels compile; both once."""
     scene = open_scene(source, folder / "scene")
     if scene.city is None:
         raise InputError(Fault("scenario", str(source), "is no city: it has no map of its own"))
-    with progress() as bar:
-        task = bar.add_task("SUMO alone (once)", total=int(START_S - BEGIN_S))
-        warm = warm_up(
+    with progress() as bar, ThreadPoolExecutor(max_workers=1) as beside:
+        kernels = bar.add_task("compiling (once)", total=len(LIVE))
+        driven = bar.add_task("SUMO alone (once)", total=int(START_S - BEGIN_S))
+        warming = beside.submit(
+            warm_up,
             scene,
             source / "warm",
             until_s=START_S,
             seed=SEED,
             begin_s=BEGIN_S,
-            on_second=lambda second: bar.update(task, completed=int(second - BEGIN_S)),
+            on_second=lambda second: bar.update(driven, completed=int(second - BEGIN_S)),
         )
-        bar.update(task, completed=int(START_S - BEGIN_S))
-    return _Stage(
+        warm_kernels(on_done=lambda: bar.advance(kernels))
+        warm = warming.result()
+        bar.update(driven, completed=int(START_S - BEGIN_S))
+    return Stage(
         order=order,
         scene=going_on(scene, warm),
         city=scene.city,
@@ -171,6 +144,7 @@ def _stage(order: CityOrder, source: Path, folder: Path) -> _Stage:
         settings=_settings(order, scene.city, source),
         out=folder / "out",
         rate=order.rate or scene.city.script.demo_rate,
+        seed=SEED,
     )
 
 
@@ -193,7 +167,7 @@ def _settings(order: CityOrder, city: City, source: Path) -> Settings:
 # --- the run ------------------------------------------------------------------------------------
 
 
-async def _run(stage: _Stage) -> int:
+async def _run(stage: Stage) -> int:
     await play_what_was(stage.settings, stage.before)
     clock = PacedClock(stage.before.demo_start_us, rate=stage.rate)
     note = f"practice city in SUMO, ×{stage.rate:g}"
@@ -209,7 +183,7 @@ async def _run(stage: _Stage) -> int:
     return code or (0 if all(good) else 1)
 
 
-async def _play(service: Service, stage: _Stage, clock: PacedClock) -> bool:
+async def _play(service: Service, stage: Stage, clock: PacedClock) -> bool:
     async with connect(service.url) as client:
         street = Street(
             await _plan(service, stage),
@@ -226,16 +200,16 @@ async def _play(service: Service, stage: _Stage, clock: PacedClock) -> bool:
             asyncio.get_running_loop().call_later(stage.order.minutes * 60, street.stop)
         await street.run()
     await catch_up(service)
-    return await _close(service, stage, street)
+    return await close(service, stage, street)
 
 
-async def _plan(service: Service, stage: _Stage) -> StreetPlan:
+async def _plan(service: Service, stage: Stage) -> StreetPlan:
     roles = {role: await new_key(service, role) for role in ("integrator", "gate", "access_clerk")}
     seal = KeyRing.load(stage.settings.keys)[Purpose.TRANSPORT]
     return StreetPlan(
         scene=stage.scene,
         start_us=stage.before.demo_start_us,
-        seed=SEED,
+        seed=stage.seed,
         out=stage.out,
         key=roles["integrator"],
         rate=stage.rate,
@@ -248,95 +222,3 @@ async def _plan(service: Service, stage: _Stage) -> StreetPlan:
 def _beats_behind_s(service: Service, clock: PacedClock) -> float:
     beat_us = service.worker.health().last_tick_us
     return 0.0 if beat_us is None else (clock.now_us() - beat_us) / SECOND_US
-
-
-# --- the summary --------------------------------------------------------------------------------
-
-
-async def _close(service: Service, stage: _Stage, street: Street) -> bool:
-    """Print how it went. True when the accounts agree and nothing unlawful was shown."""
-    end_s = stage.scene.begin_s + street.ledger.simulated_s
-    driven = delay_of(read_trips(stage.out / "tripinfo.xml", end_s=end_s))
-    alone = await _alone(stage, end_s) if stage.order.baseline else None
-    tallies = _tallies(street)
-    balanced = await summary(service, tallies)
-    agree = _agree(tallies, await accounting.totals(service.database))
-    OUT.print(f"accounts agree with what the city sent: {'yes' if agree else 'NO'}")
-    OUT.print(_delays(driven, alone))
-    ledger = street.ledger
-    lowest = street.pace.lowest if street.pace else stage.rate
-    OUT.print(
-        f"{ledger.simulated_s} s simulated, ×{stage.rate:g}, slowest ×{lowest:.1f}; "
-        f"{len(ledger.changes)} junctions obeyed {sum(map(len, ledger.changes.values()))} changes; "
-        f"gates acknowledged {street.roadside.gates.acknowledged if street.roadside else 0}"
-    )
-    violations = street.monitor.counts
-    OUT.print(f"violations: {sum(violations.values())} {dict(violations)}")
-    for one in street.monitor.violations[:5]:
-        OUT.print(f"  {one}", style="red")
-    return balanced and agree and not sum(violations.values())
-
-
-async def _alone(stage: _Stage, end_s: float) -> Delay:
-    """Let SUMO drive the same time again with its own programs."""
-    ERR.print("the same time without decisions …", style="dim")
-    out = stage.out / "alone"
-    await asyncio.to_thread(run_alone, replace(stage.scene, end_s=end_s), out, seed=SEED)
-    return delay_of(read_trips(out / "tripinfo.xml", end_s=end_s))
-
-
-def _tallies(street: Street) -> dict[str, Tally]:
-    """Return what each party sent. The rest of the hour before came from the script's player."""
-    told = {"readings": _tally(street.sender)}
-    if street.roadside:
-        told["passages"] = _tally(street.roadside.sender)
-        for name, tally in street.roadside.player.tallies.items():
-            told[name] = _sum(told[name], tally) if name in told else tally
-    return told
-
-
-def _tally(sender: Sender) -> Tally:
-    count: Counter[str] = sender.counts
-    return Tally(
-        sent=count["posted"],
-        accepted=count["accepted"],
-        rejected=count["rejected"],
-        refused=count["refused"],
-        retries=count["sent_again"],
-    )
-
-
-def _sum(one: Tally, two: Tally) -> Tally:
-    return Tally(
-        sent=one.sent + two.sent,
-        accepted=one.accepted + two.accepted,
-        rejected=one.rejected + two.rejected,
-        refused=one.refused + two.refused,
-        retries=one.retries + two.retries,
-    )
-
-
-def _agree(tallies: dict[str, Tally], entries: Sequence[Entry]) -> bool:
-    """Say whether readings and passages that were sent are those that were received."""
-    received: Counter[str] = Counter()
-    for entry in entries:
-        if entry.source.startswith("demo "):
-            received[_SENT_AS.get(entry.topic, entry.topic)] += entry.received
-    return all(
-        tallies[name].sent <= received[name] <= tallies[name].sent + tallies[name].retries
-        for name in ("readings", "passages")
-        if name in tallies
-    )
-
-
-def _delays(driven: Delay, alone: Delay | None) -> Table:
-    table = Table("the city's traffic", "with decisions", "without", box=None)
-    rows = (
-        ("vehicles", "vehicles", "d"),
-        ("delay, all together (h)", "total_h", ".1f"),
-        ("delay a vehicle (s)", "mean_s", ".1f"),
-    )
-    for text, field, form in rows:
-        other = f"{getattr(alone, field):{form}}" if alone else "-"
-        table.add_row(text, f"{getattr(driven, field):{form}}", other)
-    return table

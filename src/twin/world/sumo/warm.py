@@ -25,7 +25,7 @@ from twin.world.sumo.meters import LoopCount, Meter, merged
 from twin.world.sumo.scene import Scene
 from twin.world.tape import ReadingTable, Recording
 
-_REPORT_EVERY_S: Final = 60
+_REPORT_EVERY_S: Final = 5  # SUMO speaks in blocks of 4 kB: once a minute would come all at once
 _STEP: Final = re.compile(r"Step #(\d+\.\d+)")
 
 
