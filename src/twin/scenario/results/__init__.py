@@ -5,6 +5,7 @@
 """
 
 from twin.scenario.results.emissions import Factors, read_factors
+from twin.scenario.results.export import Format, write_results
 from twin.scenario.results.whole import Results, results_of
 
-__all__ = ["Factors", "Results", "read_factors", "results_of"]
+__all__ = ["Factors", "Format", "Results", "read_factors", "results_of", "write_results"]
