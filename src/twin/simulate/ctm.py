@@ -55,7 +55,7 @@ class CellTransmission:
         self._most_vps = approach_capacity(roads, turns)
         self._cells = self._cut()
         priority = self._most_vps if priority_vps is None else priority_vps
-        self._wires = wires_of(roads, turns, priority)
+        self._wires, self._turn_rows = wires_of(roads, turns, priority)
         self._scratch = still_flow(len(self._most_vps), len(roads))
         self._crowd = self._start(density_vpm)
         self._limits = _no_limits(turns, len(roads), drop_share)
@@ -71,7 +71,7 @@ class CellTransmission:
         Raises SimulationError naming the first approach whose shares do not add up.
         """
         check_shares(self.turns, turn_share, exit_share)
-        self._limits.turn_share[:] = turn_share
+        self._limits.turn_share[:] = turn_share[self._turn_rows]
         self._limits.exit_share[:] = exit_share
         return self
 
@@ -94,7 +94,7 @@ class CellTransmission:
         if out_vps is not None:
             self._limits.out_capacity[:] = out_vps * self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = turn_vps * self.step_s
+            self._limits.turn_capacity[:] = turn_vps[self._turn_rows] * self.step_s
         return self
 
     def run(self, duration_s: float) -> Self:

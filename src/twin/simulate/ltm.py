@@ -72,7 +72,7 @@ class LinkTransmission:
         self._capacity_vps = approach_capacity(roads, turns)
         priority = self._capacity_vps if priority_vps is None else priority_vps
         self._links = _links(roads, step_s)
-        self._wires = wires_of(roads, turns, priority)
+        self._wires, self._turn_rows = wires_of(roads, turns, priority)
         self._flow = self._start(density_vpm)
         self._limits = Limits(
             turn_share=np.zeros(len(turns.link)),
@@ -91,7 +91,7 @@ class LinkTransmission:
         Raises SimulationError naming the first approach whose shares do not add up.
         """
         check_shares(self.turns, turn_share, exit_share)
-        self._limits.turn_share[:] = turn_share
+        self._limits.turn_share[:] = turn_share[self._turn_rows]
         self._limits.exit_share[:] = exit_share
         return self
 
@@ -113,7 +113,7 @@ class LinkTransmission:
         if out_vps is not None:
             self._limits.out_capacity[:] = np.minimum(out_vps, self._capacity_vps) * self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = turn_vps * self.step_s
+            self._limits.turn_capacity[:] = turn_vps[self._turn_rows] * self.step_s
             self._turns_capped = bool(np.isfinite(turn_vps).any())
         return self
 
@@ -159,12 +159,12 @@ class LinkTransmission:
     @property
     def left(self) -> Floats:
         """Return how many vehicles left each link since the start."""
-        return self._flow.left.copy()
+        return self._flow.left[: len(self.roads)].copy()
 
     @property
     def vehicles(self) -> Floats:
         """Return how many vehicles are on each link."""
-        return self._flow.entered - self._flow.left
+        return self._flow.entered - self._flow.left[: len(self.roads)]
 
     @property
     def storage(self) -> Floats:
@@ -179,7 +179,7 @@ class LinkTransmission:
         """
         parts, flow, step = self._links, self._flow, int(self._flow.step[0])
         write_now(parts.free, flow.in_history, step=step, now=flow.entered)
-        write_now(parts.wave, flow.out_history, step=step, now=flow.left)
+        write_now(parts.wave, flow.out_history, step=step, now=self.left)
         back = np.minimum(after_s / self.step_s, parts.free.steps[links])
         free = steps_ago(parts.free, flow.in_history, step=step, links=links, back=back)
         back = parts.wave.steps[links] * ahead_share
@@ -189,7 +189,7 @@ class LinkTransmission:
     @property
     def waiting(self) -> Floats:
         """Return how many vehicles wait at each origin."""
-        return self._flow.waiting.copy()
+        return self._flow.appeared - self._flow.left[len(self.roads) :]
 
     @property
     def appeared(self) -> Floats:
@@ -209,14 +209,13 @@ class LinkTransmission:
     @property
     def vehicle_s(self) -> Floats:
         """Return the vehicle seconds spent on each link since the start."""
-        now = 0.5 * (self._flow.entered - self._flow.left)
-        return (self._flow.vehicle_steps + now) * self.step_s
+        return (self._flow.vehicle_steps + 0.5 * self.vehicles) * self.step_s
 
     def totals(self) -> Totals:
         """Return the vehicles of the whole run so far."""
         return Totals(
             appeared=float(self._flow.appeared.sum()),
-            waiting=float(self._flow.waiting.sum()),
+            waiting=float(self.waiting.sum()),
             inside=float(self.vehicles.sum()),
             arrived=float(self._flow.ended.sum()),
         )
@@ -246,11 +245,10 @@ class LinkTransmission:
         return Flow(
             step=np.zeros(1, np.int64),
             entered=vehicles.copy(),
-            left=np.zeros(count),
+            left=np.zeros(approaches),
             in_history=history_of(links.free, vehicles, vehicles),
             out_history=history_of(links.wave, np.zeros(count), freed),
             dropped=np.zeros(count),
-            waiting=np.zeros(origins),
             appeared=np.zeros(origins),
             ended=np.zeros(approaches),
             vehicle_steps=-0.5 * vehicles,

@@ -57,6 +57,8 @@ def _wires(priority: Floats, after: int) -> Wires:
         turn_start=np.arange(approaches + 1, dtype=np.int32) * np.int32(after),
         turn_link=np.tile(np.arange(after, dtype=np.int32), approaches),
         turn_from=np.repeat(np.arange(approaches, dtype=np.int32), after),
+        out_start=np.array([0, after], np.int32),
+        out_link=np.arange(after, dtype=np.int32),
     )
 
 
@@ -66,11 +68,10 @@ def still_flow(approaches: int, links: int) -> Flow:
     return Flow(
         step=np.zeros(1, np.int64),
         entered=np.zeros(links),
-        left=np.zeros(links),
+        left=np.zeros(approaches),
         in_history=nothing,
         out_history=nothing,
         dropped=nothing,
-        waiting=nothing,
         appeared=nothing,
         ended=np.zeros(approaches),
         vehicle_steps=np.zeros(links),

@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.columns import Floats, Ints
 from twin.network.model import SingleMap
-from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE, Wires
+from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE, Rows, Wires
 
 JAM_VPM_LANE = 0.15  # vehicles per metre and lane in a jam
 LEAST_CAPACITY_VPS = 0.01
@@ -161,34 +161,41 @@ def joints(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
     return np.append(begins, len(rows)).astype(np.int64), rows
 
 
-def node_kinds(node_start: Ints, node_in: Ints, turn_start: Ints, turn_link: Ints) -> Ints:
+def node_kinds(wires: Wires) -> Rows:
     """Say which code decides each node, (nodes,): one approach, plain merge, or any other."""
-    ways = np.diff(node_start)
-    kinds = np.full(len(ways), GENERAL, np.int64)
-    kinds[ways == 1] = SINGLE
-    one_turn = (np.diff(turn_start) == 1)[node_in]
-    onward = np.append(turn_link, -1)[turn_start[:-1][node_in]]
-    several = np.flatnonzero(ways > 1)
+    ways = np.diff(wires.node_start)
+    most_turns = np.zeros(len(ways), np.int64)
     node = np.repeat(np.arange(len(ways)), ways)
-    same = onward == onward[node_start[:-1][node]] if len(node_in) else one_turn
-    plain = np.bincount(node[one_turn & same], minlength=len(ways)) == ways
-    kinds[several[plain[several]]] = MERGE
+    np.maximum.at(most_turns, node, np.diff(wires.turn_start))
+    turns = wires.turn_start[wires.node_start[1:]] - wires.turn_start[wires.node_start[:-1]]
+    kinds = np.full(len(ways), GENERAL, np.int32)
+    kinds[(np.diff(wires.out_start) == 1) & (most_turns == 1) & (turns == ways)] = MERGE
+    kinds[ways == 1] = SINGLE
     return kinds
 
 
-def wires_of(roads: Roads, turns: Turns, priority_vps: Floats) -> Wires:
-    """Return nodes and turns as the kernels take them."""
+def wires_of(roads: Roads, turns: Turns, priority_vps: Floats) -> tuple[Wires, Ints]:
+    """Return nodes and turns as the kernels take them, and the row of each turn in `turns`."""
     node_start, node_in = joints(roads, turns)
-    kinds = node_kinds(node_start, node_in, turns.start, turns.link)
-    return Wires(
+    counts = np.diff(turns.start)[node_in]
+    turn_start = np.concatenate([[0], np.cumsum(counts)])
+    within = np.arange(len(turns.link)) - np.repeat(turn_start[:-1], counts)
+    order = np.repeat(turns.start[:-1][node_in], counts) + within
+    joint = np.repeat(np.repeat(np.arange(len(node_start) - 1), np.diff(node_start)), counts)
+    out = np.unique(joint * len(roads) + turns.link[order])  # each link is after one joint only
+    out_joint = out // max(len(roads), 1)
+    wires = Wires(
         priority=np.ascontiguousarray(priority_vps, np.float64),
         node_start=node_start.astype(np.int32),
         node_in=node_in.astype(np.int32),
-        node_kind=kinds.astype(np.int32),
-        turn_start=turns.start.astype(np.int32),
-        turn_link=turns.link.astype(np.int32),
-        turn_from=turns.approach.astype(np.int32),
+        node_kind=np.zeros(0, np.int32),
+        turn_start=turn_start.astype(np.int32),
+        turn_link=turns.link[order].astype(np.int32),
+        turn_from=turns.approach[order].astype(np.int32),
+        out_start=np.searchsorted(out_joint, np.arange(len(node_start))).astype(np.int32),
+        out_link=(out % max(len(roads), 1)).astype(np.int32),
     )
+    return wires._replace(node_kind=node_kinds(wires)), order.astype(np.int64)
 
 
 def summed(rows: Ints, values: Floats, count: int) -> Floats:

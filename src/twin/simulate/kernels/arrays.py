@@ -22,10 +22,15 @@ GENERAL, SINGLE, MERGE = 0, 1, 2  # kinds of nodes
 class Wires(NamedTuple):
     """Nodes and turns: what does not change in a run.
 
-    priority                  (approaches,) weight at a node where not all find room
-    node_start, node_in       CSR by node of the approaches that end there
-    node_kind                 (nodes,) SINGLE, MERGE or GENERAL, see node_kinds
-    turn_start, turn_link     CSR by approach of the links that it leads to; turn_from its row
+    Turns stand in the order of nodes, so that a step reads them straight through; a face brings
+    shares and capacities into that order.
+
+    priority               (approaches,) weight at a node where not all find room
+    node_start, node_in    CSR by node of the approaches that end there
+    node_kind              (nodes,) SINGLE, MERGE or GENERAL, see node_kinds
+    turn_start             (approaches + 1,) turns of the approach at each place of `node_in`
+    turn_link, turn_from   (turns,) the link that a turn leads to, and the approach it comes from
+    out_start, out_link    CSR by node of the links that its turns lead to, each once
     """
 
     priority: Floats
@@ -35,6 +40,8 @@ class Wires(NamedTuple):
     turn_start: Rows
     turn_link: Rows
     turn_from: Rows
+    out_start: Rows
+    out_link: Rows
 
 
 class Ring(NamedTuple):
@@ -95,15 +102,17 @@ class Flow(NamedTuple):
     """What changes every step.
 
     step                  (1,) int64 steps done
-    entered, left         (links,) cumulative counts now, at the start and end of each link
+    entered               (links,) cumulative count now, at the start of each link
+    left                  (approaches,) at the end of each link, and out of each origin
     in_history            `entered` at the last steps but now, by ring; out_history of `left`
     dropped               (links,) 1 while the capacity drop holds, else 0
-    waiting, appeared     (origins,) vehicles in the point queue now, and in all
+    appeared              (origins,) vehicles in all
     ended                 (approaches,) vehicles that ended their trip at the approach's node
     vehicle_steps         (links,) sum of the vehicles on the link at the steps before now; the
                           first counts half
-    sending, moved        (approaches,) scratch: of the last step
-    receiving, weight     (links,) scratch
+    sending, moved        (approaches,) of the last step: what would leave, and what did
+    receiving             (links,) scratch
+    weight                (links,) what entered in the last step
     """
 
     step: Ints
@@ -112,7 +121,6 @@ class Flow(NamedTuple):
     in_history: Floats
     out_history: Floats
     dropped: Floats
-    waiting: Floats
     appeared: Floats
     ended: Floats
     vehicle_steps: Floats

@@ -10,17 +10,8 @@ from typing import NamedTuple
 
 from numba import njit
 
-from twin.simulate.kernels.arrays import (
-    MERGE,
-    SINGLE,
-    Floats,
-    Flow,
-    Ints,
-    Limits,
-    Rows,
-    Wires,
-)
-from twin.simulate.kernels.node import FLOOR, crossing_of, pass_node
+from twin.simulate.kernels.arrays import SINGLE, Floats, Flow, Ints, Limits, Wires
+from twin.simulate.kernels.node import FLOOR, crossing_of, pass_node, span_of
 from twin.simulate.kernels.transmission import HELD_SHARE
 
 
@@ -153,10 +144,11 @@ def _pass_singles(wires: Wires, limits: Limits, crowd: Crowd) -> None:
     for node in range(len(wires.node_kind)):
         if wires.node_kind[node] != SINGLE:
             continue
-        a = wires.node_in[wires.node_start[node]]
+        k = wires.node_start[node]
+        a = wires.node_in[k]
         for m in range(members):
             moved[a, m] = sending[a, m]
-        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
+        for t in range(wires.turn_start[k], wires.turn_start[k + 1]):
             link, share = wires.turn_link[t], limits.turn_share[t]
             if share > 0.0:
                 for m in range(members):
@@ -166,43 +158,19 @@ def _pass_singles(wires: Wires, limits: Limits, crowd: Crowd) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _merges_whole(
-    approaches: Rows, m: int, wires: Wires, share: Floats, sending: Floats, receiving: Floats
-) -> bool:
-    """Say whether all that would leave a plain merge finds room, in one member."""
-    wanted = 0.0
-    for a in approaches:
-        wanted += sending[a, m] * share[wires.turn_start[a]]
-    room: float = receiving[wires.turn_link[wires.turn_start[approaches[0]]], m]
-    return wanted <= room
-
-
-@njit(cache=True, nogil=True)
 def _pass_members(node: int, wires: Wires, limits: Limits, flow: Flow, crowd: Crowd) -> None:
     """Decide any node member by member. `flow` is scratch."""
-    first, last = wires.node_start[node], wires.node_start[node + 1]
-    approaches = wires.node_in[first:last]
-    at = crossing_of(wires, limits, flow)
-    merge = wires.node_kind[node] == MERGE
-    share, sending, receiving, moved = (
-        limits.turn_share,
-        crowd.sending,
-        crowd.receiving,
-        crowd.moved,
-    )
+    at, span, kind = crossing_of(wires, limits, flow), span_of(node, wires), wires.node_kind[node]
+    sending, receiving, moved = crowd.sending, crowd.receiving, crowd.moved
     for m in range(moved.shape[1]):
-        if merge and _merges_whole(approaches, m, wires, share, sending, receiving):
-            for a in approaches:
-                moved[a, m] = sending[a, m] if sending[a, m] > FLOOR else 0.0
-            continue
-        for a in approaches:
-            flow.sending[a] = crowd.sending[a, m]
-            for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-                link = wires.turn_link[t]
-                flow.receiving[link] = crowd.receiving[link, m]
-        pass_node(first, last, wires.node_kind[node], at)
-        for a in approaches:
-            crowd.moved[a, m] = flow.moved[a]
+        for k in range(span.first, span.last):
+            a = at.node_in[k]
+            at.sending[a] = sending[a, m] if sending[a, m] > FLOOR else 0.0
+        for o in range(span.begin, span.end):
+            at.receiving[at.out_link[o]] = receiving[at.out_link[o], m]
+        pass_node(span, kind, at)
+        for k in range(span.first, span.last):
+            moved[at.node_in[k], m] = at.moved[at.node_in[k]]
 
 
 @njit(cache=True, nogil=True)

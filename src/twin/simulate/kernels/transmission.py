@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from twin.simulate.kernels.arrays import Flow, Limits, Links, Ring, Rows, Wires
-from twin.simulate.kernels.node import crossing_of, pass_node
+from twin.simulate.kernels.node import FLOOR, crossing_of, pass_node, span_of
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
@@ -68,7 +68,8 @@ def _offer_links(
         arrived = in_history[place + free_slots.past[group]]
         earlier = in_history[place + free_slots.before[group]]
         arrived += free_lag[link] * (earlier - arrived)
-        sending[link] = min(max(arrived - gone, 0.0), out_capacity[link])
+        ready = min(arrived - gone, out_capacity[link])
+        sending[link] = ready if ready > FLOOR else 0.0
         place, group = out_place[link], out_group[link]
         out_history[place + wave_slots.now[group]] = gone
         freed = out_history[place + wave_slots.past[group]]
@@ -90,11 +91,11 @@ def _lower_drops(limits: Limits, flow: Flow) -> None:
 def _offer_origins(limits: Limits, flow: Flow) -> None:
     """Add the demand to the origins."""
     links = len(flow.entered)
-    for origin in range(len(flow.waiting)):
-        flow.appeared[origin] += limits.demand[origin]
-        flow.waiting[origin] += limits.demand[origin]
+    for origin in range(len(flow.appeared)):
         a = links + origin
-        flow.sending[a] = min(flow.waiting[origin], limits.out_capacity[a])
+        flow.appeared[origin] += limits.demand[origin]
+        ready = min(flow.appeared[origin] - flow.left[a], limits.out_capacity[a])
+        flow.sending[a] = ready if ready > FLOOR else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -112,24 +113,16 @@ def _hold_turns(wires: Wires, limits: Limits, flow: Flow) -> None:
 def _pass_and_move(wires: Wires, limits: Limits, flow: Flow) -> None:
     """Decide every node and add what moved there to the counts, while it is at hand."""
     at = crossing_of(wires, limits, flow)
-    entered, left, waiting, ended = flow.entered, flow.left, flow.waiting, flow.ended
-    exit_share, links = limits.exit_share, len(flow.entered)
-    node_start, node_kind = wires.node_start, wires.node_kind
-    for node in range(len(node_kind)):
-        first, last = node_start[node], node_start[node + 1]
-        pass_node(first, last, node_kind[node], at)
-        for k in range(first, last):
+    entered, left, ended, exit_share = flow.entered, flow.left, flow.ended, limits.exit_share
+    for node in range(len(wires.node_kind)):
+        span = span_of(node, wires)
+        pass_node(span, wires.node_kind[node], at)
+        for k in range(span.first, span.last):
             a = at.node_in[k]
-            amount = at.moved[a]
-            if amount == 0.0:
-                continue
-            if a < links:
-                left[a] += amount
-            else:
-                waiting[a - links] -= amount
-            ended[a] += amount * exit_share[a]
-            for t in range(at.turn_start[a], at.turn_start[a + 1]):
-                entered[at.turn_link[t]] += amount * at.turn_share[t]
+            left[a] += at.moved[a]
+            ended[a] += at.moved[a] * exit_share[a]
+        for o in range(span.begin, span.end):
+            entered[at.out_link[o]] += at.weight[at.out_link[o]]
 
 
 @njit(cache=True, nogil=True)
@@ -138,16 +131,12 @@ def _mark_drops(wires: Wires, limits: Limits, flow: Flow) -> None:
 
     Not marked: a link that is held by its own queue, for its entry is then no active bottleneck.
     """
-    for link in range(len(flow.entered)):
-        flow.weight[link] = 0.0
-        flow.receiving[link] = 0.0
-    for a in range(len(flow.moved)):
+    flow.receiving[:] = 0.0
+    for t in range(len(wires.turn_link)):
+        a = wires.turn_from[t]
         held = flow.sending[a] - flow.moved[a] > HELD_SHARE * flow.sending[a]
-        for t in range(wires.turn_start[a], wires.turn_start[a + 1]):
-            link = wires.turn_link[t]
-            flow.weight[link] += flow.moved[a] * limits.turn_share[t]
-            if held and limits.turn_share[t] > 0.0:
-                flow.receiving[link] = 1.0
+        if held and limits.turn_share[t] > 0.0:
+            flow.receiving[wires.turn_link[t]] = 1.0
     for link in range(len(flow.entered)):
         capacity = limits.in_capacity[link]
         if flow.dropped[link] > 0.0:

@@ -1,0 +1,458 @@
+"""A run of vehicles one by one: metres, seconds and whole vehicles around the kernel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from twin.columns import Floats, Ints
+from twin.errors import SimulationError
+from twin.simulate.access import Access
+from twin.simulate.choice import FIXED, RouteChoice
+from twin.simulate.fleet import Fleet
+from twin.simulate.kernels.choices import draw_each
+from twin.simulate.kernels.records import (
+    ARRIVED,
+    INSIDE,
+    LIVE,
+    NOT_ENTERED,
+    REFUSED,
+    TURNED_AWAY,
+    Trace,
+    Ways,
+)
+from twin.simulate.kernels.trees import grow_trees
+from twin.simulate.kernels.vehicles import advance, measure, rouse
+from twin.simulate.ltm import check_roads
+from twin.simulate.roads import Roads, Turns, approach_capacity
+from twin.simulate.steps import choose_step
+from twin.simulate.trip_table import Paths, Trips
+from twin.simulate.wires import (
+    Placed,
+    approach_records,
+    joints_of,
+    net_of,
+    turn_order,
+    turn_records,
+)
+
+COMPLIES = 3  # what a draw is for
+STOP_S = 5.0  # waiting longer than this at the end of a link is a stop
+TRACE_ROWS = 1 << 20
+WANTED_STEP_S = 10.0
+STAY, LIVE_AGAIN, ALL_AGAIN = 0, 1, 2  # who thinks again, see `rouse`
+
+State = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class VehicleTotals:
+    """Vehicles of a run so far, whole numbers.
+
+    departed = waiting + inside + arrived + refused + turned_away (- those placed at the start)
+    refused       had no permitted way when they wanted to start
+    turned_away   lost their last permitted way and ended at a node on the way
+    """
+
+    departed: int
+    waiting: int
+    inside: int
+    arrived: int
+    refused: int
+    turned_away: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Cumulative counts by link at each report: time_s (T,), entered and left (T, links) int64.
+
+    vehicle_s   (T, links) vehicle seconds spent on each link so far
+    """
+
+    time_s: Floats
+    entered: Ints
+    left: Ints
+    vehicle_s: Floats
+
+
+class VehicleRun:
+    """One run of a fleet on one network."""
+
+    def __init__(
+        self,
+        roads: Roads,
+        turns: Turns,
+        fleet: Fleet,
+        *,
+        seed: int = 0,
+        step_s: float | None = None,
+        choice: RouteChoice = FIXED,
+        access: Access | None = None,
+        placed: Placed | None = None,
+        priority_vps: Floats | None = None,
+        link_key: Ints | None = None,
+        report_s: float | None = None,
+        record: bool = False,
+    ) -> None:
+        """Start at time 0 with an empty network, or with the vehicles of `placed`.
+
+        turns          its origins must hold every origin of the fleet
+        step_s         shortest travel and wave time of a link, shorter ones are rounded up;
+                       by `choose_step` when None. Nothing else depends on it.
+        priority_vps   (approaches,) weights at nodes; capacities when None
+        link_key       (links,) int64 names of the links in draws and ties (`keys_of` their ids):
+                       with it results do not depend on the numbering; rows when None
+        report_s       seconds between two rows of `series`; None: no rows
+        record         keep which links every vehicle enters, and when (`paths`)
+        Raises SimulationError for a step, a diagram or an origin without meaning.
+        """
+        if step_s is None:
+            step_s = choose_step(roads, np.ones(len(roads)), wanted_s=WANTED_STEP_S).step_s
+        check_roads(roads, step_s)
+        self.roads, self.turns, self.fleet = roads, turns, fleet
+        self.step_s, self.choice = step_s, choice
+        self._access = Access.open_to_all(len(roads), _kinds(fleet)) if access is None else access
+        key = np.arange(len(roads), dtype=np.int64) if link_key is None else link_key
+        self._order = turn_order(turns, key)
+        self._capacity_vps = approach_capacity(roads, turns)
+        weights = self._capacity_vps if priority_vps is None else priority_vps
+        approaches = approach_records(
+            roads, turns, fleet, step_s=step_s, priority_vps=weights, link_key=key
+        )
+        self._goals = np.unique(fleet.destination)
+        self._net = net_of(
+            roads,
+            turns,
+            fleet,
+            approaches=approaches,
+            turn_rows=turn_records(turns, self._order),
+            goals=self._goals,
+            placed=placed,
+        )
+        self._joints = joints_of(roads, turns)
+        self._debt = np.zeros(2 * len(approaches) + len(turns.link))
+        # seconds now, looks taken, access periods begun, reports written
+        self._clock = np.zeros(1)
+        self._done = np.array([0, 0, 0], np.int64)
+        self._report_s = math.inf if report_s is None else report_s
+        self._rows: list[tuple[float, Ints, Ints, Floats]] = []
+        size = TRACE_ROWS if record else 0
+        self._trace = Trace(
+            np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size), np.zeros(1, np.int64)
+        )
+        self._traced: list[Paths] = []
+        self._comply(seed)
+        self._ways = self._permitted(seed)
+        if self._report_s < math.inf:
+            self._report()
+
+    def limit(
+        self,
+        *,
+        in_vps: Floats | None = None,
+        out_vps: Floats | None = None,
+        turn_vps: Floats | None = None,
+    ) -> Self:
+        """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,).
+
+        A link whose entry is 0 is closed: vehicles look for another way, and wait without one. What
+        was already earned of the next departure is kept, so counts at changing rates are exact.
+        """
+        approaches, turn_rows = self._net.approaches, self._net.turns
+        ends, links = len(approaches), len(self.roads)
+        closed = approaches["in_gap_s"][:links] == math.inf
+        if in_vps is not None:
+            vps = np.full(ends, np.inf)
+            vps[:links] = np.minimum(in_vps, self.roads.capacity_vps)
+            self._regate(approaches, "in_free_s", "in_gap_s", vps, self._debt[:ends])
+        if out_vps is not None:
+            vps = np.minimum(out_vps, self._capacity_vps)
+            self._regate(approaches, "out_free_s", "out_gap_s", vps, self._debt[ends : 2 * ends])
+        if turn_vps is not None:
+            vps = np.asarray(turn_vps, np.float64)[self._order]
+            self._regate(turn_rows, "free_at_s", "gap_s", vps, self._debt[2 * ends :])
+        changed = (closed != (approaches["in_gap_s"][:links] == math.inf)).any()
+        rouse(self._net, self.time_s, ALL_AGAIN if changed else STAY)
+        return self
+
+    def run(self, duration_s: float) -> Self:
+        """Advance by any duration. Raises SimulationError when it is negative or no number."""
+        if not (math.isfinite(duration_s) and duration_s >= 0):
+            message = f"a run cannot last {duration_s} s"
+            raise SimulationError(message)
+        until_s = self.time_s + duration_s
+        while True:
+            look_s, period_s, report_s = self._next_s()
+            self._advance(min(until_s, look_s, period_s, report_s))
+            if self.time_s >= report_s:
+                self._report()
+            if self.time_s >= period_s:
+                self._begin_period()
+            if self.time_s >= look_s:
+                self._look()
+            if self.time_s >= until_s:
+                return self
+
+    @property
+    def time_s(self) -> float:
+        """Return the time since the start."""
+        return float(self._clock[0])
+
+    def state(self) -> State:
+        """Return a copy of all that a run is: vehicles, links, queues, travel times, reports."""
+        kept = {name: column.copy() for name, column in self._columns().items()}
+        series, paths = self.series(), self.paths()
+        for name in ("time_s", "entered", "left", "vehicle_s"):
+            kept[f"report_{name}"] = getattr(series, name)
+        for name in ("vehicle", "link", "entered_s"):
+            kept[f"path_{name}"] = getattr(paths, name)
+        return kept
+
+    def restore(self, state: State) -> Self:
+        """Go on from a state of a run of the same fleet on the same roads, to the bit.
+
+        Raises SimulationError naming a column that does not fit.
+        """
+        self._ways = self._permitted(int(state["seed"][0]), at_s=float(state["clock"][0]))
+        for name, column in self._columns().items():
+            if name not in state or state[name].shape != column.shape:
+                message = f"the state does not fit this run: {name}"
+                raise SimulationError(message)
+            column[...] = state[name]
+        reports = (state[f"report_{name}"] for name in ("time_s", "entered", "left", "vehicle_s"))
+        self._rows = list(zip(*reports, strict=True))
+        self._traced = [Paths(state["path_vehicle"], state["path_link"], state["path_entered_s"])]
+        self._trace.count[0] = 0
+        return self
+
+    @property
+    def entered(self) -> Ints:
+        """Return how many vehicles entered each link since the start, or stood on it then."""
+        return np.asarray(self._net.approaches["entered"][: len(self.roads)].copy(), np.int64)
+
+    @property
+    def left(self) -> Ints:
+        """Return how many vehicles left each link since the start."""
+        return np.asarray(self._net.approaches["left"][: len(self.roads)].copy(), np.int64)
+
+    @property
+    def vehicles(self) -> Ints:
+        """Return how many vehicles are on each link."""
+        return self.entered - self.left
+
+    @property
+    def storage(self) -> Ints:
+        """Return how many vehicles each link holds when it is full."""
+        return np.asarray(self._net.approaches["room"][: len(self.roads)].copy(), np.int64)
+
+    @property
+    def rounded_s(self) -> Floats:
+        """Return by how much each link takes longer than its free travel time, (links,)."""
+        here = self._net.approaches[: len(self.roads)]
+        return np.asarray(here["free_s"] - here["plain_s"], np.float64)
+
+    @property
+    def vehicle_s(self) -> Floats:
+        """Return the vehicle seconds spent on each link since the start."""
+        here = self._net.approaches[: len(self.roads)]
+        inside = (here["entered"] - here["left"]) * self.time_s
+        return np.asarray(here["left_sum_s"] - here["entered_sum_s"] + inside, np.float64)
+
+    @property
+    def link_s(self) -> Floats:
+        """Return the travel times that vehicles see, (links,); inf where closed."""
+        return self._ways.link_s.copy()
+
+    @property
+    def moves(self) -> int:
+        """Return how many times a vehicle entered or left the network or changed links."""
+        return int(self._net.moved[0])
+
+    @property
+    def waiting(self) -> Ints:
+        """Return how many vehicles wait at each origin of the turns."""
+        due = (self._net.vehicles["status"] == NOT_ENTERED) & (self.fleet.depart_s <= self.time_s)
+        place = np.searchsorted(self.turns.origin_node, self.fleet.origin[due])
+        return np.bincount(place, minlength=len(self.turns.origin_node)).astype(np.int64)
+
+    @property
+    def gridlock(self) -> Ints:
+        """Return the links that stand for ever: each is full and waits for the next in a ring."""
+        approaches, turn_rows, links = self._net.approaches, self._net.turns, len(self.roads)
+        here = approaches[:links]
+        full = here["entered"] - here["left"] >= here["room"]
+        ahead = np.where(full & (here["head"] >= 0), turn_rows["link"][here["head"]], -1)
+        ahead[ahead >= 0] = np.where(full[ahead[ahead >= 0]], ahead[ahead >= 0], -1)
+        return _in_rings(ahead.astype(np.int64))
+
+    def totals(self) -> VehicleTotals:
+        """Return the vehicles of the whole run so far."""
+        status = self._net.vehicles["status"]
+        counts = np.bincount(status, minlength=5)
+        due = int(((status == NOT_ENTERED) & (self.fleet.depart_s <= self.time_s)).sum())
+        gone = counts[[INSIDE, ARRIVED, REFUSED, TURNED_AWAY]].tolist()
+        return VehicleTotals(due + sum(gone), due, *gone)
+
+    def trips(self) -> Trips:
+        """Return what every vehicle has done so far, in the order of the fleet."""
+        return Trips.of(self._net.vehicles)
+
+    def series(self) -> Series:
+        """Return the counts at all reports so far."""
+        columns = [np.array([row[k] for row in self._rows]) for k in range(4)]
+        shape = (len(self._rows), len(self.roads))
+        entered, left, spent = (column.reshape(shape) for column in columns[1:])
+        return Series(
+            columns[0].astype(np.float64),
+            entered.astype(np.int64),
+            left.astype(np.int64),
+            spent.astype(np.float64),
+        )
+
+    def paths(self) -> Paths:
+        """Return the links that vehicles have entered so far; empty without `record`."""
+        self._flush()
+        return Paths.joined(self._traced)
+
+    def _columns(self) -> State:
+        """Return the arrays that change."""
+        net, ways = self._net, self._ways
+        return {
+            "clock": self._clock,
+            "done": self._done,
+            "debt": self._debt,
+            "approaches": net.approaches,
+            "turns": net.turns,
+            "nodes": net.nodes,
+            "vehicles": net.vehicles,
+            "ring_vehicle": net.ring_vehicle,
+            "ring_s": net.ring_s,
+            "moved": net.moved,
+            "live": ways.live,
+            "link_s": ways.link_s,
+            "seed": ways.seed,
+        }
+
+    def _next_s(self) -> tuple[float, float, float]:
+        """Return when the next look, access period and report are due."""
+        looks, periods, reports = self._done.tolist()
+        starts = self._access.from_s
+        period_s = float(starts[periods + 1]) if periods + 1 < len(starts) else math.inf
+        report_s = reports * self._report_s if self._report_s < math.inf else math.inf
+        return (looks + 1) * self.choice.update_s, period_s, report_s
+
+    def _advance(self, until_s: float) -> None:
+        net, ways, trace = self._net, self._ways, self._trace
+        while self.time_s < until_s:
+            self._clock[0] = advance(net, ways, trace, self.time_s, until_s, self.step_s)
+            if self.time_s < until_s:
+                self._flush()
+
+    def _flush(self) -> None:
+        count = int(self._trace.count[0])
+        if count:
+            trace = self._trace
+            parts = (trace.vehicle[:count], trace.link[:count], trace.entered_s[:count])
+            self._traced.append(Paths(*(part.copy() for part in parts)))
+            self._trace.count[0] = 0
+
+    def _report(self) -> None:
+        self._rows.append((self.time_s, self.entered, self.left, self.vehicle_s))
+        self._done[2] += 1
+
+    def _comply(self, seed: int) -> None:
+        """Draw who chooses by what it sees; vehicles with equal keys draw the same in any run."""
+        part = np.empty(len(self.fleet))
+        draw_each(seed, self.fleet.key, COMPLIES, part)
+        live = part < self.choice.compliant_share
+        self._net.vehicles["mode"][live] = LIVE
+
+    def _permitted(self, seed: int, *, at_s: float = 0.0) -> Ways:
+        """Return what vehicles choose by under the access of a time."""
+        forbidden, group = self._access.at(at_s)
+        if len(group) < _kinds(self.fleet) or forbidden.shape[1] != len(self.roads):
+            message = f"access for {len(group)} classes and {forbidden.shape[1]} links does not fit"
+            raise SimulationError(message)
+        free_s = self._net.approaches["free_s"][: len(self.roads)].copy()
+        habit_s = free_s if self.choice.habit_s is None else self.choice.habit_s
+        habit = np.empty((len(forbidden) * len(self._goals), len(self.roads)))
+        grow_trees(self._goals, self._joints, habit_s, forbidden, habit)
+        live = np.empty_like(habit)
+        grow_trees(self._goals, self._joints, free_s, forbidden, live)
+        return Ways(
+            habit=habit,
+            live=live,
+            link_s=free_s,
+            forbidden=forbidden,
+            group=group,
+            setting=np.array([self.choice.spread_s, STOP_S]),
+            seed=np.array([seed], np.int64),
+        )
+
+    def _begin_period(self) -> None:
+        """Take the rules that hold from now on; travel times stay as they were seen."""
+        seen_s = self._ways.link_s
+        self._ways = self._permitted(int(self._ways.seed[0]), at_s=self.time_s)
+        self._ways.link_s[:] = seen_s
+        self._grow()
+        self._done[1] += 1
+        rouse(self._net, self.time_s, ALL_AGAIN)
+
+    def _look(self) -> None:
+        """Measure travel times, and find the quickest ways if anybody asks for them."""
+        self._done[0] += 1
+        measure(self._net, self.time_s, self._ways.link_s)
+        if (self._net.vehicles["mode"] == LIVE).any():
+            self._grow()
+            rouse(self._net, self.time_s, LIVE_AGAIN)
+
+    def _grow(self) -> None:
+        ways = self._ways
+        grow_trees(self._goals, self._joints, ways.link_s, ways.forbidden, ways.live)
+
+    def _regate(
+        self, rows: npt.NDArray[Any], free: str, gap: str, vps: Floats, debt: Floats
+    ) -> None:
+        """Change the rates of gates; what is missing to the next vehicle is carried over."""
+        now = self.time_s
+        going = np.isfinite(rows[gap]) & (rows[gap] > 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            missing = np.maximum(rows[free] - now, 0.0) / rows[gap]
+            gaps = 1.0 / vps
+            debt[going] = missing[going]
+            debt[rows[gap] == 0.0] = 0.0
+            free_s = np.where(debt > 0, now + debt * gaps, now)
+        rows[free] = np.where(np.isfinite(gaps), free_s, np.inf)
+        rows[gap] = gaps
+
+
+def _kinds(fleet: Fleet) -> int:
+    return 1 + int(fleet.kind.max(initial=0))
+
+
+def _in_rings(ahead: Ints) -> Ints:
+    """Return the rows that come back to themselves by following `ahead` (-1: nowhere)."""
+    indegree = np.bincount(ahead[ahead >= 0], minlength=len(ahead))
+    inside = ahead >= 0
+    ends = np.flatnonzero(inside & (indegree == 0)).tolist()
+    while ends:
+        row = ends.pop()
+        inside[row] = False
+        after = int(ahead[row])
+        indegree[after] -= 1
+        if inside[after] and indegree[after] == 0:
+            ends.append(after)
+    return _without_tails(inside, ahead)
+
+
+def _without_tails(inside: npt.NDArray[np.bool_], ahead: Ints) -> Ints:
+    """Drop rows that lead out of those that are inside."""
+    while True:
+        leads_out = inside & ~inside[ahead]
+        if not leads_out.any():
+            return np.flatnonzero(inside).astype(np.int64)
+        inside &= ~leads_out
