@@ -68,10 +68,15 @@ class SimulationError(TwinError):
 
 
 class UnsafePlan(TwinError):
-    """A signal request broke a safety rule: which, where, what it was, what it may be."""
+    """A request to the street broke a safety rule: which, where, what it was, what it may be.
 
-    def __init__(self, rule: str, junction: str, value: str, limit: str) -> None:
-        super().__init__(f"{rule}: junction {junction}: {value}, allowed: {limit}")
+    `junction` is the id of whatever was asked; `what` says that it is a ramp meter, a sign …
+    """
+
+    def __init__(
+        self, rule: str, junction: str, value: str, limit: str, *, what: str = "junction"
+    ) -> None:
+        super().__init__(f"{rule}: {what} {junction}: {value}, allowed: {limit}")
         self.rule = rule
         self.junction = junction
         self.value = value

@@ -44,6 +44,24 @@ class Reading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     source: Annotated[str, Meta(max_length=64, description="sender; the key's name if empty")] = ""
 
 
+class ReadingColumns(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Many readings in one record: MessagePack with arrays as little-endian bytes.
+
+    Row k is one reading with the id `ID#k`. `time_us` and `period_ms` hold n values, or one for
+    all; the three measured columns hold n values, NaN where not measured, or none at all.
+    """
+
+    id: Annotated[str, Meta(min_length=1, max_length=100, description="the sender's own id")]
+    sensors: Annotated[tuple[str, ...], Meta(description="ids in the map")]
+    sensor: Annotated[bytes, Meta(description="int32 (n,): which of `sensors`")]
+    time_us: Annotated[bytes, Meta(description="int64: end of the period, microseconds UTC")]
+    period_ms: Annotated[bytes, Meta(description="int64: length of the period, ms")]
+    count: Annotated[bytes, Meta(description="float64: vehicles in the period")] = b""
+    speed_kph: Annotated[bytes, Meta(description="float64: arithmetic mean speed, km/h")] = b""
+    occupancy_pct: Annotated[bytes, Meta(description="float64: share of time occupied, %")] = b""
+    source: Annotated[str, Meta(max_length=64, description="sender")] = ""
+
+
 class Passage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One vehicle read by one gate. On the log, `plate` is an envelope (see `seal`)."""
 
@@ -142,18 +160,7 @@ class Act(StrEnum):
     REJECT = "reject"
     RELEASE = "release"
     CLEAR_INCIDENT = "clear_incident"
-
-
-class OperatorAct(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person's act, with the reason given and the version of the thing that the person saw."""
-
-    id: Id
-    time: Moment
-    person: Name
-    act: Act
-    target: Annotated[str, Meta(min_length=1, max_length=128, description="decision or incident")]
-    seen_version: Annotated[int, Meta(ge=0)]
-    reason: Annotated[str, Meta(min_length=10, max_length=2000)]
+    COMMAND = "command"
 
 
 class DecisionKind(StrEnum):
@@ -162,6 +169,37 @@ class DecisionKind(StrEnum):
     SIGNAL_CONTROL = "signal_control"
     SIGNAL_STAGE = "signal_stage"
     ACCESS = "access"
+    RAMP_METER = "ramp_meter"
+    SIGN = "sign"
+    GATE = "gate"
+
+
+DEVICE_KINDS = frozenset({DecisionKind.RAMP_METER, DecisionKind.SIGN, DecisionKind.GATE})
+
+
+class DeviceOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a person orders of a ramp meter, a sign or a gate, and for how long."""
+
+    kind: Annotated[DecisionKind, Meta(description="ramp_meter, sign or gate")]
+    command: Annotated[dict[Name, Text], Meta(max_length=4, description="as in the decision")]
+    for_s: Annotated[float, Meta(gt=0, le=86400, description="how long it shall stand, s")]
+
+
+class OperatorAct(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """A person's act, with the reason given and the version of the thing that the person saw."""
+
+    id: Id
+    time: Moment
+    person: Name
+    act: Act
+    target: Annotated[
+        str, Meta(min_length=1, max_length=128, description="decision, incident or device")
+    ]
+    seen_version: Annotated[int, Meta(ge=0)]
+    reason: Annotated[str, Meta(min_length=10, max_length=2000)]
+    order: Annotated[DeviceOrder | None, Meta(description="of an act `command`, only")] = None
 
 
 class DecisionState(StrEnum):
@@ -191,9 +229,9 @@ class Fact(Struct, frozen=True, kw_only=True):
 class DecisionEvent(Struct, frozen=True, kw_only=True):
     """One version of one decision: what, why, from which inputs, until when.
 
-    `target` is a junction or a gate. `command` is what the street is asked to do, e.g.
-    `{"stage": "2"}` or `{"gate": "open"}`. The id is derived from the inputs: the same inputs
-    make the same id again.
+    `target` is a junction, a gate, a ramp meter or a sign. `command` is what the street is asked
+    to do, e.g. `{"stage": "2"}`, `{"gate": "open"}`, `{"rate_vph": "600"}` or
+    `{"limit_kph": "80"}`. The id is derived from the inputs: the same inputs make the same id.
     """
 
     id: str
@@ -235,6 +273,7 @@ class Topic(StrEnum):
     """The streams of the log. What each carries is in its comment, and in AsyncAPI."""
 
     READING = "reading"  # Reading; partition = region of the sensor
+    READING_COLUMNS = "reading.columns"  # ReadingColumns; partition = region of the sensors
     ANPR_READ = "anpr.read"  # Passage, sealed; kept 24 h
     INCIDENT = "incident"  # Incident
     STATUS = "street.status"  # SignalStatus, incoming

@@ -14,13 +14,17 @@ from twin.columns import PassageFact, ReadingBatch
 from twin.control.access.decide import AccessControl
 from twin.control.access.rules import AccessRules
 from twin.control.decision import DecisionBook
+from twin.control.devices.orders import DeviceControl
+from twin.control.devices.safety import DEVICE_RULES
 from twin.control.signals.controller import SignalControl
 from twin.control.signals.safety import RULES
 from twin.events import (
+    DEVICE_KINDS,
     Acknowledgement,
     Act,
     Authorisation,
     DecisionEvent,
+    DecisionKind,
     Incident,
     OperatorAct,
     SignalStatus,
@@ -35,6 +39,7 @@ from twin.perceive.incidents import Incidents
 from twin.perceive.state import LinkState
 from twin.picture import Picture
 
+_RULES = {DecisionKind.SIGNAL_STAGE: RULES, **dict.fromkeys(DEVICE_KINDS, DEVICE_RULES)}
 LATE_US = 300 * 1_000_000  # a forecast older than its own first step says nothing about the future
 
 
@@ -80,6 +85,7 @@ class Live:
         self._book = DecisionBook()
         self._signals = SignalControl(network, automatic=automatic, lease_s=lease_s)
         self._access = AccessControl(network, rules)
+        self._devices = DeviceControl(network)
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
         self._sequence = 0
@@ -93,6 +99,11 @@ class Live:
     def signals(self) -> SignalControl:
         """Signal control: what it refused to send, and which junctions it never touches."""
         return self._signals
+
+    @property
+    def devices(self) -> DeviceControl:
+        """Commands to ramp meters, signs and gates: what was refused to be sent."""
+        return self._devices
 
     @property
     def forecast(self) -> Forecast | None:
@@ -113,6 +124,8 @@ class Live:
         for act in batch.acts:
             if act.act is Act.CLEAR_INCIDENT:
                 self._incidents.apply(act)
+            elif act.act is Act.COMMAND:
+                made.extend(self._booked(self._devices.take(act, now_us, book=self._book)))
             else:
                 made.extend(self._book.apply_act(act, now_us))
         for fact in batch.passages:
@@ -131,7 +144,8 @@ class Live:
             map_version=self.network.version,
             offsets=offsets,
         )
-        return made + self._booked(asked)
+        renewed = self._devices.decide(now_us, book=self._book, offsets=offsets)
+        return made + self._booked(asked) + self._booked(renewed)
 
     def picture(self, now_us: int) -> Picture:
         """Return everything that is shown, immutable, under the next sequence number."""
@@ -190,7 +204,7 @@ class Live:
 
     def restore_decisions(self, events: Iterable[DecisionEvent]) -> None:
         """Take the newest stored versions of decisions back in, in any order."""
-        self._book.restore(events, rules=RULES, map_version=self.network.version)
+        self._book.restore(events, rules=_RULES, map_version=self.network.version)
 
     def learn(self, authorisations: Iterable[Authorisation]) -> None:
         """Take rights to enter zones in; of one right the newest version counts."""

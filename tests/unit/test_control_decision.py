@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from control_city import START_US, later
 from twin.clock import datetime_from_us
-from twin.control.decision import DecisionBook, act_refusal, check_move, step
+from twin.control.decision import GATED, DecisionBook, act_refusal, check_move, step
 from twin.errors import InputError
 from twin.events import (
     Acknowledgement,
@@ -239,7 +239,11 @@ def test_restored_from_stored_versions_it_goes_on() -> None:
     decided, issued = stage()
     closed = replace(proposal("d0", "K"), version=2, state=DecisionState.REJECTED)
     book = DecisionBook()
-    book.restore([issued, closed, decided, proposal()], rules=("known",), map_version="")
+    book.restore(
+        [issued, closed, decided, proposal()],
+        rules=dict.fromkeys(GATED, ("known",)),
+        map_version="",
+    )
     assert {one.id: one.version for one in book.open()} == {"s1": 2, "d1": 1}
     (taken,) = book.apply_acknowledgement(answer(), START_US)
     assert taken.version == 3
@@ -264,7 +268,9 @@ def test_a_stored_stage_that_nobody_vouches_for_does_not_come_back(
 ) -> None:
     good = replace(stage(checks=("known", "fresh"))[1], map_version="a")
     book = DecisionBook()
-    book.restore([replace(good, **fields)], rules=("known", "fresh"), map_version="a")
+    book.restore(
+        [replace(good, **fields)], rules=dict.fromkeys(GATED, ("known", "fresh")), map_version="a"
+    )
     assert book.dropped == dropped
     assert bool(book.open()) is not dropped
     assert (book.newest(DecisionKind.SIGNAL_STAGE, "J") is None) is dropped

@@ -11,11 +11,12 @@ from twin.api.roles import API, allowed, may
 from twin.api.schemas import DecisionView
 from twin.clock import us_from_datetime
 from twin.control.explain import sentence
-from twin.events import DecisionEvent, DecisionKind, DecisionState, Fact
+from twin.events import DEVICE_KINDS, DecisionEvent, DecisionKind, DecisionState, Fact
 from twin.units import SECOND_US
 
 _APPROVE: Final = f"{API}/decisions/{{decision_id}}/approve"
 _RELEASE: Final = f"{API}/decisions/{{decision_id}}/release"
+_ASKED: Final = DEVICE_KINDS | {DecisionKind.SIGNAL_CONTROL}  # a person has a say in them
 _IN_FORCE: Final = frozenset({DecisionState.APPROVED, DecisionState.ISSUED})
 
 
@@ -53,8 +54,9 @@ def _aged(event: DecisionEvent, made_us: int | None, now_us: int) -> tuple[Fact,
 
 
 def _can_release(event: DecisionEvent, person: Person, now_us: int) -> bool:
-    """Say whether it is a grant in force that this person may take back."""
-    grant = event.kind is DecisionKind.SIGNAL_CONTROL and event.state in _IN_FORCE
+    """Say whether it is a grant or a command in force that this person may take back."""
+    device = event.kind in DEVICE_KINDS and event.state in _IN_FORCE | {DecisionState.ACKNOWLEDGED}
+    grant = device or (event.kind is DecisionKind.SIGNAL_CONTROL and event.state in _IN_FORCE)
     lasts = valid_for_s(event, now_us) != 0.0
     return grant and lasts and may(person.role, allowed("POST", _RELEASE))
 
@@ -62,7 +64,7 @@ def _can_release(event: DecisionEvent, person: Person, now_us: int) -> bool:
 def valid_for_s(event: DecisionEvent, now_us: int) -> float | None:
     """Return the seconds until the decision lapses, 0 when it has, None when it has no end."""
     end = event.lease_until or event.expires
-    if event.kind is DecisionKind.SIGNAL_CONTROL:
+    if event.kind in _ASKED:
         end = event.expires
     if end is None:
         return None
@@ -70,7 +72,7 @@ def valid_for_s(event: DecisionEvent, now_us: int) -> float | None:
 
 
 def _why_not(event: DecisionEvent, person: Person, now_us: int) -> str:
-    if event.kind is not DecisionKind.SIGNAL_CONTROL:
+    if event.kind not in _ASKED:
         return "Decisions of this kind are carried out without a person."
     if event.state is not DecisionState.PROPOSED:
         return f"It is {event.state} already."

@@ -5,6 +5,9 @@ signal_control  PROPOSED -> APPROVED -> ISSUED -> RELEASED | EXPIRED
 signal_stage    DECIDED -> ISSUED -> ACKNOWLEDGED | REFUSED | UNANSWERED
                 (or RELEASED while its lease runs)
 access          DECIDED -> ISSUED -> ACKNOWLEDGED | REFUSED | UNANSWERED
+ramp_meter      PROPOSED -> APPROVED | REJECTED | EXPIRED; an operator's order begins APPROVED
+sign            APPROVED -> ISSUED -> ACKNOWLEDGED | REFUSED | UNANSWERED | RELEASED | EXPIRED
+gate            ACKNOWLEDGED -> ISSUED (its lease is renewed) | REFUSED | RELEASED | EXPIRED
 
 A step makes a new version of the same id. Nothing here asks a clock: `now_us` is an argument.
 """
@@ -22,6 +25,7 @@ from msgspec.structs import replace
 from twin.clock import datetime_from_us, iso_from_us, us_from_datetime
 from twin.errors import Fault, InputError
 from twin.events import (
+    DEVICE_KINDS,
     Acknowledgement,
     Act,
     DecisionEvent,
@@ -35,6 +39,13 @@ GRANT_SECONDS: Final = "for_s"  # key in the command of a proposal: how long a g
 
 _S = DecisionState
 _ANSWERS = frozenset({_S.ACKNOWLEDGED, _S.REFUSED, _S.UNANSWERED})
+_DEVICE_MOVES: Final[Mapping[DecisionState | None, frozenset[DecisionState]]] = {
+    None: frozenset({_S.PROPOSED, _S.APPROVED}),
+    _S.PROPOSED: frozenset({_S.APPROVED, _S.REJECTED, _S.EXPIRED}),
+    _S.APPROVED: frozenset({_S.ISSUED, _S.REFUSED, _S.RELEASED, _S.EXPIRED}),
+    _S.ISSUED: _ANSWERS | {_S.RELEASED, _S.EXPIRED},
+    _S.ACKNOWLEDGED: frozenset({_S.ISSUED, _S.REFUSED, _S.RELEASED, _S.EXPIRED}),
+}
 
 MOVES: Final[Mapping[DecisionKind, Mapping[DecisionState | None, frozenset[DecisionState]]]] = (
     MappingProxyType(
@@ -56,10 +67,13 @@ MOVES: Final[Mapping[DecisionKind, Mapping[DecisionState | None, frozenset[Decis
                 _S.DECIDED: frozenset({_S.ISSUED}),
                 _S.ISSUED: _ANSWERS,
             },
+            **dict.fromkeys(sorted(DEVICE_KINDS), _DEVICE_MOVES),
         }
     )
 )
 CLOSED: Final = frozenset({_S.REJECTED, _S.EXPIRED, _S.REFUSED, _S.UNANSWERED, _S.RELEASED})
+GATED: Final = DEVICE_KINDS | {DecisionKind.SIGNAL_STAGE}  # a safety gate issues them, no one else
+_RUNNING: Final = frozenset({_S.ISSUED, _S.ACKNOWLEDGED})
 _ACT_MOVES: Final = {Act.APPROVE: _S.APPROVED, Act.REJECT: _S.REJECTED, Act.RELEASE: _S.RELEASED}
 
 
@@ -84,14 +98,13 @@ def step(
 ) -> DecisionEvent:
     """Make the next version of a decision; what is not given stays as it was.
 
-    Raises InputError for an impossible move, and for issuing a signal stage: that is done by the
-    safety gate alone (`signals/safety.py`).
+    Raises InputError for an impossible move, and for issuing a signal stage or a command to a
+    device: that is done by the safety gates alone (`signals/safety.py`, `devices/safety.py`).
     """
     fault = check_move(current.kind, current.state, to)
-    if fault is None and (current.kind, to) == (DecisionKind.SIGNAL_STAGE, _S.ISSUED):
-        fault = Fault(
-            "state", str(to), "only the safety gate issues a signal stage", "not_released"
-        )
+    if fault is None and current.kind in GATED and to is _S.ISSUED:
+        rule = f"only the safety gate issues a {current.kind}"
+        fault = Fault("state", str(to), rule, "not_released")
     if fault is not None:
         raise InputError(fault)
     return replace(
@@ -109,14 +122,16 @@ def act_refusal(current: DecisionEvent, act: OperatorAct, now_us: int) -> Fault 
     """Say why a person's act cannot be done on the decision as it stands; None if it can.
 
     Reasons: `conflict` (the decision moved on since the person saw it), `impossible_move`,
-    `expired`, `reason_too_short`, `not_an_act`.
+    `expired`, `reason_too_short`, `not_an_act`. A command to a device may be released whatever
+    older version was seen: renewing its lease makes versions, and changes nothing else.
     """
     if act.act not in _ACT_MOVES:
         return Fault("act", str(act.act), "is not done to a decision", "not_an_act")
     if len(act.reason.strip()) < REASON_CHARS:
         rule = f"a reason of at least {REASON_CHARS} characters is needed"
         return Fault("reason", act.reason, rule, "reason_too_short")
-    if act.seen_version != current.version:
+    renewed = current.kind in DEVICE_KINDS and act.act is Act.RELEASE
+    if act.seen_version > current.version or (act.seen_version < current.version and not renewed):
         return Fault("seen_version", str(act.seen_version), _what_changed(current), "conflict")
     fault = check_move(current.kind, current.state, _ACT_MOVES[act.act])
     if fault is None and _past(current, now_us):
@@ -134,7 +149,8 @@ def _what_changed(current: DecisionEvent) -> str:
 
 def _end_us(event: DecisionEvent) -> int:
     """Return when the decision stops counting: the lease of a command, else its expiry."""
-    proposal = event.kind is DecisionKind.SIGNAL_CONTROL
+    waits = event.kind in DEVICE_KINDS and event.state not in _RUNNING
+    proposal = waits or event.kind is DecisionKind.SIGNAL_CONTROL
     end = event.expires if proposal else event.lease_until
     return us_from_datetime(event.time if end is None else end)
 
@@ -163,7 +179,7 @@ class DecisionBook:
         """Take in one version. A version already known is ignored.
 
         Raises InputError when a version is missing, the move is impossible, or a signal stage is
-        issued without the list of safety checks that it passed.
+        (or a command to a device) is issued without the list of safety checks that it passed.
         """
         known = self._open.get(event.id)
         if event.version <= (known.version if known else self._closed.get(event.id, 0)):
@@ -179,12 +195,17 @@ class DecisionBook:
         self._put(event)
 
     def restore(
-        self, events: Iterable[DecisionEvent], *, rules: tuple[str, ...], map_version: str
+        self,
+        events: Iterable[DecisionEvent],
+        *,
+        rules: Mapping[DecisionKind, tuple[str, ...]],
+        map_version: str,
     ) -> None:
         """Fill the book from stored newest versions, in any order; closed ones are only noted.
 
-        A signal stage of another map, or one that runs without having passed exactly `rules`, is
-        dropped and counted in `dropped`: nobody vouches for it, so it must not go out again.
+        A signal stage or a command to a device of another map, or one that runs without having
+        passed exactly the `rules` of its kind, is dropped and counted in `dropped`: nobody vouches
+        for it, so it must not go out again.
         """
         for event in sorted(events, key=lambda one: (one.time, one.id, one.version)):
             known = self._open.get(event.id)
@@ -279,38 +300,49 @@ class DecisionBook:
             self.refusals.append((answer.id, Fault("device", answer.device, rule, "conflict")))
             return ()
         to = _S.ACKNOWLEDGED if answer.accepted else _S.REFUSED
-        following = step(current, to, now_us=now_us, by=answer.device, note=answer.reason)
+        if answer.accepted and current.kind in DEVICE_KINDS:  # who ordered it, and why, stays
+            following = step(current, to, now_us=now_us)
+        else:
+            following = step(current, to, now_us=now_us, by=answer.device, note=answer.reason)
         self._put(following)
         return (following,)
 
     def expire(self, now_us: int) -> tuple[DecisionEvent, ...]:
         """Close what has run out: proposals, grants, commands nobody answered. Return the versions.
 
-        An acknowledged command simply leaves with its lease: it was done. One that was decided and
-        never issued leaves too: nobody outside has heard of it.
+        An acknowledged stage simply leaves with its lease: it was done. One that was decided and
+        never issued leaves too: nobody outside has heard of it. A command to a device expires.
         """
         made = []
         for event in [one for one in self.open() if _past(one, now_us)]:
-            if event.state in {_S.ACKNOWLEDGED, _S.DECIDED}:
+            device = event.kind in DEVICE_KINDS
+            if event.state in {_S.ACKNOWLEDGED, _S.DECIDED} and not device:
                 self._close(event)
             else:
-                control = event.kind is DecisionKind.SIGNAL_CONTROL
-                to = _S.EXPIRED if control else _S.UNANSWERED
-                made.append(step(event, to, now_us=now_us))
+                made.append(step(event, _lapsed(event), now_us=now_us))
                 self._put(made[-1])
         return tuple(made)
 
 
-def _vouched(event: DecisionEvent, rules: tuple[str, ...], map_version: str) -> bool:
-    """Say whether a stored version is no running signal stage, or one that the gate let out."""
-    if event.kind is not DecisionKind.SIGNAL_STAGE or event.state in CLOSED:
+def _lapsed(event: DecisionEvent) -> DecisionState:
+    """Return what a decision becomes whose time is over."""
+    if event.kind in DEVICE_KINDS:
+        return _S.UNANSWERED if event.state is _S.ISSUED else _S.EXPIRED
+    return _S.EXPIRED if event.kind is DecisionKind.SIGNAL_CONTROL else _S.UNANSWERED
+
+
+def _vouched(
+    event: DecisionEvent, rules: Mapping[DecisionKind, tuple[str, ...]], map_version: str
+) -> bool:
+    """Say whether a stored version is none that a gate lets out, or one that it did let out."""
+    if event.kind not in GATED or event.state in CLOSED:
         return True
-    checked = event.state is _S.DECIDED or event.checks == rules
+    checked = event.state not in _RUNNING or event.checks == rules[event.kind]
     return checked and event.map_version == map_version
 
 
 def _unchecked(event: DecisionEvent) -> Fault | None:
-    if event.kind is not DecisionKind.SIGNAL_STAGE or event.state is not _S.ISSUED or event.checks:
+    if event.kind not in GATED or event.state is not _S.ISSUED or event.checks:
         return None
-    rule = "an issued signal stage lists the safety checks that it passed"
+    rule = f"an issued {event.kind} lists the safety checks that it passed"
     return Fault("checks", "(none)", rule, "not_released")

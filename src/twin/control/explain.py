@@ -12,7 +12,7 @@ from typing import Final
 from twin.clock import iso_from_us, us_from_datetime
 from twin.control.access.reasons import AccessReason, AccessState
 from twin.control.signals.reasons import SignalReason
-from twin.events import DecisionEvent, DecisionKind, DecisionState
+from twin.events import DEVICE_KINDS, DecisionEvent, DecisionKind, DecisionState
 
 _ACCESS: Final[dict[str, str]] = {
     AccessReason.EXIT_ALWAYS: "the way out is always open",
@@ -126,8 +126,56 @@ def _say_access(event: DecisionEvent) -> str:
     return f"{vehicle} at gate {event.target} is {verdict}: {why}.{_after(event)}"
 
 
+def _command_words(event: DecisionEvent) -> str:
+    command, target = event.command, event.target
+    match event.kind:
+        case DecisionKind.RAMP_METER if "rate_vph" in command:
+            return f"ramp meter {target} lets {command['rate_vph']} vehicles an hour in"
+        case DecisionKind.RAMP_METER:
+            return f"ramp meter {target} is off"
+        case DecisionKind.SIGN if "limit_kph" in command:
+            return f"sign {target} shows a limit of {command['limit_kph']} km/h"
+        case DecisionKind.SIGN if "close_lane" in command:
+            return f"sign {target} closes lane {command['close_lane']}"
+        case DecisionKind.SIGN:
+            return f"sign {target} says “{command.get('text', '')}”"
+        case _ if command.get("gate") == "closed":
+            return f"gate {target} is closed to all but emergency vehicles"
+        case _ if command.get("gate") == "open":
+            return f"gate {target} is open to all"
+    return f"gate {target} follows its rule"
+
+
+def _say_device(event: DecisionEvent) -> str:
+    what, by = _command_words(event), event.by or "the service"
+    note = f": {event.note}" if event.note else ""
+    until = _time(event, lease=False)
+    match event.state:
+        case DecisionState.PROPOSED:
+            return f"Proposed: {what} until {until}."
+        case DecisionState.APPROVED:
+            return f"{by} ordered that {what} until {until}{note}."
+        case DecisionState.ISSUED:
+            return f"Sent: {what} until {until}. The device has not answered yet."
+        case DecisionState.ACKNOWLEDGED:
+            return f"The device took it: {what} until {until}{note}."
+        case DecisionState.RELEASED:
+            return f"{by} ended that {what}{note}."
+        case DecisionState.REJECTED:
+            return f"{by} rejected that {what}{note}."
+        case DecisionState.REFUSED if event.reason == "NOT_SAFE":
+            return f"Not sent, it is not safe that {what}{note}."
+        case DecisionState.REFUSED:
+            return f"The device refused that {what}{note}."
+        case DecisionState.UNANSWERED:
+            return f"No device answered in time that {what}; its own programme runs."
+        case _:
+            return f"The time is over for which {what}; its own programme runs."
+
+
 _SAY: Final[dict[DecisionKind, Callable[[DecisionEvent], str]]] = {
     DecisionKind.SIGNAL_CONTROL: _say_control,
     DecisionKind.SIGNAL_STAGE: _say_stage,
     DecisionKind.ACCESS: _say_access,
+    **dict.fromkeys(DEVICE_KINDS, _say_device),
 }

@@ -211,7 +211,7 @@ class Worker:
             forecasts=cycle.made if cycle is not None else 0,
             forecasts_dropped=cycle.dropped if cycle is not None else 0,
             published=self.relay.published,
-            requests_refused=self._live.signals.unsafe_count,
+            requests_refused=self._live.signals.unsafe_count + self._live.devices.unsafe_count,
             junction_findings=len(self._live.signals.findings),
             decisions_dropped=self._live.book.dropped,
         )

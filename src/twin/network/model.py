@@ -62,6 +62,7 @@ class Layer(StrEnum):
     LAND_USE = "land_use"
     WORKS = "works"
     SIGN = "sign"
+    RAMP_METER = "ramp_meter"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The board from which devices take their commands, in order.
 
 A command is an issued decision. How long a device obeys it is in its lease; past its lease it is
-not handed out any more. What a device answers comes back as an event of its own.
+not handed out any more. What a device answers comes back as an event of its own. That a command to
+a ramp meter, a sign or a gate was released is handed out, too, as its version `released`: the
+device ends it at once. A released signal stage runs out with its lease.
 """
 
 from __future__ import annotations
@@ -12,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from twin.clock import Clock, us_from_datetime
-from twin.events import DecisionEvent, DecisionKind, DecisionState
+from twin.events import DEVICE_KINDS, DecisionEvent, DecisionKind, DecisionState
 
 CAPACITY: Final = 10_000
-COMMANDED: Final = frozenset({DecisionKind.SIGNAL_STAGE, DecisionKind.ACCESS})
+COMMANDED: Final = DEVICE_KINDS | {DecisionKind.SIGNAL_STAGE, DecisionKind.ACCESS}
 
 
 class Command(NamedTuple):
@@ -34,10 +36,11 @@ class Commands(NamedTuple):
 
 def is_command(event: DecisionEvent) -> bool:
     """Say whether a version of a decision is something for a device to do."""
-    if event.kind not in COMMANDED or event.state is not DecisionState.ISSUED:
+    ends = event.kind in DEVICE_KINDS and event.state is DecisionState.RELEASED
+    if event.kind not in COMMANDED or not (ends or event.state is DecisionState.ISSUED):
         return False
-    released = event.kind is not DecisionKind.SIGNAL_STAGE or bool(event.checks)
-    return released and event.lease_until is not None
+    let_out = event.kind is DecisionKind.ACCESS or bool(event.checks)
+    return let_out and event.lease_until is not None
 
 
 def due(
@@ -62,13 +65,13 @@ class CommandBoard:
 
     Sequence numbers begin at the service's time in microseconds, so that they rise over a restart
     and a device that asks with an older one misses nothing. Bounded: beyond `capacity` the oldest
-    command is dropped and counted in `dropped`. Stages of another map are counted in `foreign`.
+    command is dropped and counted in `dropped`. Commands of another map are counted in `foreign`.
     """
 
     def __init__(
         self, clock: Clock, *, capacity: int = CAPACITY, map_version: str | None = None
     ) -> None:
-        """Start empty. With `map_version`, signal stages of any other map are not put up."""
+        """Start empty. With `map_version`, commands of any other map are not put up."""
         self._map_version = map_version
         self._clock = clock
         self._capacity = capacity
@@ -99,7 +102,8 @@ class CommandBoard:
         put = 0
         for event in events:
             key = (event.id, event.version)
-            over = event.id in released or _lease_us(event) <= now_us
+            ended = event.id in released and event.state is not DecisionState.RELEASED
+            over = ended or _lease_us(event) <= now_us
             if over or key in known or not is_command(event):
                 continue
             if self._foreign(event):
@@ -118,8 +122,8 @@ class CommandBoard:
         return put
 
     def _foreign(self, event: DecisionEvent) -> bool:
-        stage = event.kind is DecisionKind.SIGNAL_STAGE
-        return stage and self._map_version is not None and event.map_version != self._map_version
+        gated = event.kind is not DecisionKind.ACCESS
+        return gated and self._map_version is not None and event.map_version != self._map_version
 
     async def wait(self, devices: Iterable[str], after: int, timeout: float) -> Commands:
         """Return the commands after `after` for these devices; wait for one up to `timeout` s.
