@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "replay": "twin.commands.replay:replay",
     "simulate": "twin.commands.simulate:simulate",
     "world": "twin.commands.world:world",
+    "evaluate": "twin.commands.evaluate:evaluate",
     "map": "twin.commands.maps:maps",
     "deadletters": "twin.commands.deadletters:deadletters",
     "database": "twin.commands.database:database",

@@ -14,20 +14,23 @@ from typing import Annotated, Any, Final
 
 import httpx
 import typer
-from rich.table import Table
 
 from twin.app import Service
 from twin.clock import Clock, ScaledClock, us_from_datetime, us_from_seconds
 from twin.commands.console import OUT, plain_errors, progress
+from twin.commands.evaluate import score_run
 from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
+from twin.commands.world_summary import print_outcome
 from twin.errors import Fault, InputError
 from twin.keys import KeyRing, Purpose
 from twin.network.gmns import write_gmns
 from twin.settings import Environment, Settings
 from twin.store import people
 from twin.units import SECOND_US
+from twin.world.books import Books, compare, tell
 from twin.world.faults import Distorter, Faults, read_faults
+from twin.world.pictures import PictureWatch
 from twin.world.service import API, connect
 from twin.world.sumo.clocks import PacedClock
 from twin.world.sumo.engine import run_alone
@@ -36,6 +39,7 @@ from twin.world.sumo.roadside import RoadsideKeys
 from twin.world.sumo.scene import Scene, open_scene
 from twin.world.sumo.street import Street, StreetPlan
 from twin.world.truth import Delay, delay_of, read_link_minutes, read_trips, write_trips
+from twin.world.wiretap import Wiretap
 
 _DAY: Final = datetime(2026, 6, 16, tzinfo=UTC)
 _FAST: Final = 60.0
@@ -62,6 +66,17 @@ def world(
     key: Annotated[
         str, typer.Option(help="API key of the role integrator.", envvar="TWIN_WORLD_KEY")
     ] = "",
+    gate_key: Annotated[
+        str,
+        typer.Option(help="API key of the role gate: cameras post.", envvar="TWIN_WORLD_GATE_KEY"),
+    ] = "",
+    clerk_key: Annotated[
+        str,
+        typer.Option(
+            help="API key of the role access_clerk: who may enter is posted.",
+            envvar="TWIN_WORLD_CLERK_KEY",
+        ),
+    ] = "",
     end: Annotated[
         float | None, typer.Option(help="SUMO's last second; else the file's, see the docs.")
     ] = None,
@@ -78,6 +93,9 @@ def world(
     ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Run SUMO alone first, with its own programs.")
+    ] = False,
+    score: Annotated[
+        bool, typer.Option("--score", help="Hold the live picture against the truth; see --out.")
     ] = False,
     log: Annotated[str, typer.Option(help="Log of the own service: embedded or kafka://…")] = (
         "embedded"
@@ -102,6 +120,8 @@ def world(
     folder = Path(tempfile.mkdtemp(prefix="twin-world-"))
     try:
         with plain_errors():
+            if score and out is None:
+                raise InputError(Fault("score", "yes", "needs --out, where the plots go"))
             scene = open_scene(sumo, folder / "scene", end_s=end, timezone=timezone)
             if write_map is not None:
                 write_gmns(scene.network, write_map)
@@ -117,7 +137,8 @@ def world(
             )
             start_logging("WARNING")
             if service:
-                outcome = asyncio.run(_outside(order, service, key))
+                parties = RoadsideKeys(integrator=key, gate=gate_key, access_clerk=clerk_key)
+                outcome = asyncio.run(_outside(order, service, parties))
             else:
                 warm_kernels()
                 settings = _settings(
@@ -126,12 +147,20 @@ def world(
                 outcome = asyncio.run(_inside(order, settings))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _print(order, outcome)
+    print_outcome(
+        outcome,
+        name=order.scene.name,
+        rate=order.rate,
+        faults_on=order.faults != Faults(order.seed),
+    )
+    if score:
+        score_run(order.out)
     raise typer.Exit(0 if outcome.good else 1)
 
 
-async def _outside(order: _Order, url: str, key: str) -> Outcome:
+async def _outside(order: _Order, url: str, parties: RoadsideKeys) -> Outcome:
     """Run against a service that somebody else started; its clock is followed."""
+    key = parties.integrator
     async with connect(url) as client:
         said = await _ask(client, key, "/network")
         if said["version"] != order.scene.network.version:
@@ -140,7 +169,7 @@ async def _outside(order: _Order, url: str, key: str) -> Outcome:
         clock = await _clock_of(client, key)
         # SUMO must be there before its first second is due.
         start_us = clock.now_us() + us_from_seconds(5.0 * clock.rate)
-        return await _play(order, client, key, clock=clock, start_us=start_us)
+        return await _play(order, client, parties, clock=clock, start_us=start_us)
 
 
 async def _clock_of(client: httpx.AsyncClient, key: str) -> ScaledClock:
@@ -177,11 +206,10 @@ async def _inside(order: _Order, settings: Settings) -> Outcome:
             outcome = await _play(
                 order,
                 client,
-                parties.integrator,
+                parties,
                 clock=clock,
                 start_us=start_us,
                 lag_s=lag_s,
-                parties=parties,
             )
         found.append(outcome)
         started.stop()
@@ -216,37 +244,68 @@ async def _parties(service: Service, scene: Scene) -> RoadsideKeys:
 async def _play(
     order: _Order,
     client: httpx.AsyncClient,
-    key: str,
+    parties: RoadsideKeys,
     *,
     clock: Clock,
     start_us: int,
     lag_s: Callable[[], float] | None = None,
-    parties: RoadsideKeys | None = None,
 ) -> Outcome:
-    scene = order.scene
+    scene, key = order.scene, parties.integrator
     alone = await _alone(order) if order.baseline else None
     before = await read_accounts(client, key=key, sent=0)
-    gates = [str(gate.id) for gate in scene.network.gates]
+    told_before = await tell(client, key)
+    tap = Wiretap(scene.network, await _names(client, parties))
+    tap.attach(client)
+    watch = PictureWatch(client, key, clock, [str(link.id) for link in scene.network.links])
     street = Street(
         StreetPlan(scene, start_us, order.seed, order.out, key, order.rate, parties=parties),
         client=client,
         clock=clock,
-        distorter=Distorter(order.faults, start_us=start_us, gates=gates),
+        distorter=Distorter(
+            order.faults, start_us=start_us, gates=[str(gate.id) for gate in scene.network.gates]
+        ),
         service_lag_s=lag_s,
     )
     _cut_on_signal(street)
-    with progress() as bar:
-        task = bar.add_task(scene.name, total=int(scene.end_s - scene.begin_s))
-        await street.run(on_second=lambda second: bar.update(task, completed=second + 1))
-    sent = street.sender.counts["posted"]
+    await _run(street, watch)
     accounts = await read_accounts(
         client,
         key=key,
-        sent=sent,
+        sent=street.sender.counts["posted"],
         again=street.sender.counts["sent_again"],
         before=before.received if before else 0,
     )
-    return _outcome(order, street, accounts, alone)
+    books = await compare(tap, street.distorter, client, key=key, before=told_before)
+    outcome = _outcome(order, street, accounts, alone, books)
+    _keep(order, watch, books, start_us)
+    return outcome
+
+
+async def _run(street: Street, watch: PictureWatch) -> None:
+    """Run the street to its end, and look at the service's picture meanwhile."""
+    scene = street.scene
+    looking = asyncio.create_task(watch.run())
+    try:
+        with progress() as bar:
+            task = bar.add_task(scene.name, total=int(scene.end_s - scene.begin_s))
+            await street.run(on_second=lambda second: bar.update(task, completed=second + 1))
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+
+async def _names(client: httpx.AsyncClient, parties: RoadsideKeys) -> dict[str, str]:
+    """Ask under which name the service books what each key sends."""
+    keys = {parties.integrator, parties.gate, parties.access_clerk} - {""}
+    return {key: str((await _ask(client, key, "/me"))["name"]) for key in keys}
+
+
+def _keep(order: _Order, watch: PictureWatch, books: Books, start_us: int) -> None:
+    """Keep what a comparison with the truth needs, and the books."""
+    begun_us = start_us - us_from_seconds(order.scene.begin_s)
+    watch.pictures().since(begun_us).save(order.out / "pictures.npz")
+    write_gmns(order.scene.network, order.out / "network")
+    books.save(order.out / "books.json")
 
 
 def _cut_on_signal(street: Street) -> None:
@@ -266,7 +325,11 @@ async def _alone(order: _Order) -> Delay:
 
 
 def _outcome(
-    order: _Order, street: Street, accounts: Accounts | None, alone: Delay | None
+    order: _Order,
+    street: Street,
+    accounts: Accounts | None,
+    alone: Delay | None,
+    books: Books,
 ) -> Outcome:
     scene = order.scene
     trips = read_trips(order.out / "tripinfo.xml", end_s=scene.end_s)
@@ -285,56 +348,8 @@ def _outcome(
         faults=street.distorter.counts,
         lowest_rate=street.pace.lowest if street.pace else order.rate,
         first_violations=tuple(str(one) for one in street.monitor.violations[:5]),
+        books=books,
     )
-
-
-def _print(order: _Order, outcome: Outcome) -> None:
-    OUT.print(_delays(order, outcome))
-    ledger = outcome.ledger
-    OUT.print(
-        f"{ledger.simulated_s} s simulated, rate {order.rate:g}, lowest {outcome.lowest_rate:.2f}; "
-        f"largest lag behind the clock {ledger.behind_s:.1f} s; "
-        f"gridlock: {'YES' if ledger.gridlock else 'no'}"
-    )
-    OUT.print(
-        f"under the service's lease: {100 * ledger.lease_share:.2f} % of junction-seconds; "
-        f"longest without: {ledger.longest_alone_s} s; "
-        f"without at the end: {len(ledger.alone_since)} junctions"
-    )
-    for junction, (cycles, hit) in outcome.cycles.items():
-        changes = len(ledger.changes.get(junction, []))
-        OUT.print(f"  {junction}: {changes} changes accepted, in {hit} of {cycles} cycles")
-    OUT.print(f"violations: {sum(outcome.violations.values())} {dict(outcome.violations)}")
-    for text in outcome.first_violations:
-        OUT.print(f"  {text}", style="red")
-    if order.faults != Faults(order.seed):
-        OUT.print(f"faults: {dict(sorted(outcome.faults.items()))}")
-    _print_accounts(outcome.accounts)
-
-
-def _delays(order: _Order, outcome: Outcome) -> Table:
-    table = Table("SUMO " + order.scene.name, "with the service", "own program", box=None)
-    rows = (
-        ("vehicles that wanted to travel", "vehicles", "d"),
-        ("delay, all together (h)", "total_h", ".2f"),
-        ("delay a vehicle (s)", "mean_s", ".1f"),
-        ("on the way at the end", "unfinished", "d"),
-        ("never departed", "undeparted", "d"),
-    )
-    for text, field, form in rows:
-        alone = f"{getattr(outcome.baseline, field):{form}}" if outcome.baseline else "-"
-        table.add_row(text, f"{getattr(outcome.delay, field):{form}}", alone)
-    return table
-
-
-def _print_accounts(accounts: Accounts | None) -> None:
-    if accounts is None:
-        OUT.print("accounts: the service did not tell them")
-        return
-    parts = ", ".join(f"{name} {count}" for name, count in accounts.parts.items())
-    again = f" ({accounts.again} another time)" if accounts.again else ""
-    OUT.print(f"readings sent {accounts.sent}{again}; the service counts: {parts}")
-    OUT.print(f"accounts agree: {'yes' if accounts.agree else 'NO'}")
 
 
 def _settings(

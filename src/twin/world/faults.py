@@ -25,6 +25,9 @@ from twin.units import HOUR_S, SECOND_US
 
 _ALIKE: Final = {"0": "D", "D": "0", "8": "B", "B": "8", "1": "T", "T": "1", "5": "S", "S": "5"}
 
+READING: Final = "reading"
+PASSAGE: Final = "passage"
+
 Event = Reading | Passage
 Window = tuple[float, float]
 
@@ -130,15 +133,23 @@ def _window(value: Any) -> Window:
 
 
 class Distorter:
-    """Applies faults to a stream. `counts` is the sender's own record of what it did."""
+    """Applies faults to a stream. `kinds` is its own record of what it did, by kind of item."""
 
     def __init__(self, faults: Faults, *, start_us: int, gates: Sequence[str] = ()) -> None:
         """Windows and drifts count from `start_us`; a cloned plate is read at one of `gates`."""
         self.faults = faults
         self._gates = tuple(gates)
-        self.counts: Counter[str] = Counter()
+        self.kinds: dict[str, Counter[str]] = {READING: Counter(), PASSAGE: Counter()}
         self._start_us = start_us
         self._frozen: dict[str, Reading] = {}
+
+    @property
+    def counts(self) -> Counter[str]:
+        """What was done to items of all kinds together."""
+        return sum(self.kinds.values(), Counter())
+
+    def _note(self, event: Event, what: str) -> None:
+        self.kinds[READING if isinstance(event, Reading) else PASSAGE][what] += 1
 
     def feed(self, items: Iterable[Timed]) -> list[Timed]:
         """Return what reaches the service instead of these items, by arrival."""
@@ -153,32 +164,32 @@ class Distorter:
         return None
 
     def _one(self, item: Timed) -> Iterator[Timed]:
-        self.counts["made"] += 1
+        self._note(item.event, "made")
         event = self._device(item.event)
         if event is None or self._hit("lost", event.id):
-            self.counts["dead" if event is None else "lost"] += 1
+            self._note(item.event, "dead" if event is None else "lost")
             return
         for one in self._passages(event) if isinstance(event, Passage) else (event,):
             arrival_us = self._arrival(item.arrival_us, one)
             yield self._sent(arrival_us, one)
             if self._hit("duplicated", one.id):
-                self.counts["duplicated"] += 1
+                self._note(one, "duplicated")
                 again_us = arrival_us + us_from_seconds(1 + 4 * self._draw("again", one.id))
                 yield self._sent(again_us, one)
 
     def _sent(self, arrival_us: int, event: Event) -> Timed:
-        self.counts["sent"] += 1
+        self._note(event, "sent")
         held_us = self.cut_until(arrival_us)
         if held_us is not None:
-            self.counts["held"] += 1
+            self._note(event, "held")
         return Timed(arrival_us if held_us is None else held_us, event)
 
     def _arrival(self, arrival_us: int, event: Event) -> int:
         if self._hit("late", event.id):
-            self.counts["late"] += 1
+            self._note(event, "late")
             return arrival_us + us_from_seconds(self.faults.late_s)
         if self._hit("out_of_order", event.id):
-            self.counts["out_of_order"] += 1
+            self._note(event, "out_of_order")
             more_s = self.faults.out_of_order_s * self._draw("wait", event.id)
             return arrival_us + us_from_seconds(more_s)
         return arrival_us
@@ -192,7 +203,7 @@ class Distorter:
                 return None
             event = broken
         if self._hit("clock_offset", name):
-            self.counts["clock_offset"] += 1
+            self._note(event, "clock_offset")
             event = changed(event, time=event.time + timedelta(seconds=self.faults.clock_offset_s))
         return event
 
@@ -206,7 +217,7 @@ class Distorter:
         if draw < faults.dead:
             return None
         if draw < faults.dead + faults.stuck:
-            self.counts["stuck"] += 1
+            self._note(event, "stuck")
             first = self._frozen.setdefault(name, event)
             return changed(
                 event,
@@ -215,21 +226,21 @@ class Distorter:
                 occupancy_pct=first.occupancy_pct,
             )
         if draw < faults.dead + faults.stuck + faults.drifting:
-            self.counts["drifting"] += 1
+            self._note(event, "drifting")
             return _drifted(event, 1.0 + faults.drift_per_h * since_s / HOUR_S)
         return event
 
     def _passages(self, event: Passage) -> Iterator[Passage]:
         if event.direction is Direction.OUT and self._hit("missing_exit", event.id):
-            self.counts["missing_exit"] += 1
+            self._note(event, "missing_exit")
             return
         if self._hit("misread", event.id) and event.plate:
-            self.counts["misread"] += 1
+            self._note(event, "misread")
             event = changed(event, plate=self._misread(event))
         yield event
         elsewhere = [gate for gate in self._gates if gate != event.gate]
         if elsewhere and self._hit("cloned", event.id):
-            self.counts["cloned"] += 1
+            self._note(event, "cloned")
             gate = elsewhere[int(self._draw("gate", event.id) * len(elsewhere))]
             yield changed(event, id=f"{event.id}:clone", gate=gate, track=None)
 

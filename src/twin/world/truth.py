@@ -15,10 +15,11 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import numpy.typing as npt
 
-from twin.errors import SimulationError
+from twin.errors import Fault, InputError, SimulationError
 from twin.units import HOUR_S
 
 _MINUTE_S: Final = 60.0
+_ARRAYS: Final = ("start_s", "entered", "speed_mps", "density_vpm", "travel_s")
 _COLUMNS: Final = ("id", "kind", "wanted_s", "departed_s", "arrived_s", "lost_s", "waited_s")
 
 
@@ -134,6 +135,17 @@ class LinkMinutes:
             density_vpm=self.density_vpm,
             travel_s=self.travel_s,
         )
+
+
+def load_link_minutes(path: Path) -> LinkMinutes:
+    """Read what `LinkMinutes.save` wrote. Raises InputError for another file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = [file[name] for name in _ARRAYS]
+            return LinkMinutes(tuple(map(str, file["links"])), *arrays)
+    except (OSError, KeyError, ValueError) as error:
+        rule = f"holds no truth of links ({type(error).__name__}: {error})"
+        raise InputError(Fault("truth", str(path), rule)) from error
 
 
 def read_link_minutes(path: Path, links: Sequence[str]) -> LinkMinutes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,7 @@ _LAG_HIGH_S: Final = 2.5
 _LAG_LOW_S: Final = 1.6
 _SLOWER: Final = 0.75
 _FASTER: Final = 1.15
+_PATIENCE_S: Final = 0.3  # of the machine, between two steps down: one stall is one lag
 SLOWEST: Final = 0.2
 
 
@@ -61,8 +63,17 @@ class Pace:
     `lag_s` are seconds of the service's time by which its answers or its beats are behind.
     """
 
-    def __init__(self, clock: PacedClock, *, wanted: float, slowest: float = SLOWEST) -> None:
+    def __init__(
+        self,
+        clock: PacedClock,
+        *,
+        wanted: float,
+        slowest: float = SLOWEST,
+        wall_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Aim at the wanted rate, and never go below the slowest."""
+        self._wall_s = wall_s
+        self._lowered_s = -math.inf
         self._slowest = min(slowest, wanted)
         self._clock = clock
         self._wanted = wanted
@@ -72,6 +83,10 @@ class Pace:
         """Take in one look at the lag."""
         rate = self._clock.rate
         if lag_s > _LAG_HIGH_S:
+            now_s = self._wall_s()
+            if now_s - self._lowered_s < _PATIENCE_S:
+                return
+            self._lowered_s = now_s
             rate = max(rate * _SLOWER, self._slowest)
         elif lag_s < _LAG_LOW_S:
             rate = min(rate * _FASTER, self._wanted)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import httpx
 
+from twin.world.books import Books
 from twin.world.service import API
 from twin.world.sumo.street import Ledger, Street
 from twin.world.truth import Delay
@@ -51,12 +52,14 @@ class Outcome:
     faults: Counter[str]
     lowest_rate: float
     first_violations: tuple[str, ...]
+    books: Books | None = None
 
     @property
     def good(self) -> bool:
-        """No violation, and the accounts agree."""
+        """No violation, and the accounts agree, item for item where the books were compared."""
         accounts_agree = self.accounts is not None and self.accounts.agree
-        return sum(self.violations.values()) == 0 and accounts_agree
+        nothing_missing = self.books is None or self.books.difference == 0
+        return sum(self.violations.values()) == 0 and accounts_agree and nothing_missing
 
 
 def cycles_with_changes(street: Street) -> dict[str, tuple[int, int]]:

@@ -25,7 +25,7 @@ _FOR_EVER_US: Final = 1 << 62
 class Sender:
     """Sends readings when they are due, in order of arrival; while the service is away they wait.
 
-    `counts` is the sender's own record; `lag_s` the service seconds that the last answer took.
+    `counts` is the sender's own record; `took_s` the machine's seconds that the last answer took.
     """
 
     service: Service
@@ -33,7 +33,7 @@ class Sender:
     path: str = "/readings"
     encode: Callable[[Reading | Passage], bytes] = msgspec.json.encode
     counts: Counter[str] = field(default_factory=Counter)
-    lag_s: float = 0.0
+    took_s: float = 0.0
     _heap: list[tuple[int, int, bytes]] = field(default_factory=list)
     _number: int = 0
     _ended: bool = False
@@ -45,6 +45,11 @@ class Sender:
             self._number += 1
             body = self.encode(item.event)
             heapq.heappush(self._heap, (item.arrival_us, self._number, body))
+
+    @property
+    def lag_s(self) -> float:
+        """The last answer's time in seconds of the service, at its present rate."""
+        return self.took_s / max(self.clock.wall_seconds(1.0), 1e-9)
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -71,8 +76,7 @@ class Sender:
         while batch := self._due(until_us):
             begun_s = time.monotonic()
             answer = await self.service.send(self.path, batch)
-            took_s = time.monotonic() - begun_s
-            self.lag_s = took_s / max(self.clock.wall_seconds(1.0), 1e-9)
+            self.took_s = time.monotonic() - begun_s
             self._count(len(batch), answer)
 
     def _due(self, until_us: int) -> list[bytes]:

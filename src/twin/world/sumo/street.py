@@ -137,7 +137,7 @@ class Street:
     def _beside(self, client: httpx.AsyncClient) -> Roadside | None:
         """Prepare the other parties of a city, if it has any with keys."""
         city, keys = self.scene.city, self.plan.parties
-        if city is None or keys is None:
+        if city is None or keys is None or not keys.gate:
             return None
         wire = Wire(client, self._clock, self._is_cut, _short_pause)
         return Roadside(city, self.scene.network, keys, wire, scene=self.scene.name)
