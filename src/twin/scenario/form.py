@@ -145,8 +145,8 @@ class Routes(Part, frozen=True, kw_only=True):
     interval_s: Annotated[Positive, Meta(description="New travel times and paths so often.")] = (
         300.0
     )
-    logit_scale_s: Annotated[
-        AtLeast0, Meta(description="Spread of the logit choice, s; 0: always the quickest.")
+    spread_s: Annotated[
+        AtLeast0, Meta(description="Spread of the logit choice; 0: always the quickest.")
     ] = 0.0
 
 

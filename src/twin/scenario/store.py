@@ -74,7 +74,7 @@ def write_run(path: Path, run: SeedRun) -> None:
             columns[field.name] = value
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb") as file:
-        np.savez_compressed(file, **columns)
+        np.savez(file, **columns)
     unfinished.replace(path)
 
 
@@ -104,7 +104,7 @@ def write_frame(folder: Path, frame: Frame, seeds: Sequence[int]) -> None:
         target = arrays if isinstance(value, np.ndarray) else texts
         target[f"links.{field.name}"] = value
     arrays[_TEXTS] = np.frombuffer(msgspec.json.encode(texts), np.uint8)
-    np.savez_compressed(folder / _FRAME, **arrays)
+    np.savez(folder / _FRAME, **arrays)
 
 
 def read_pair(folder: Path) -> Pair:
