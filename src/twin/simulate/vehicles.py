@@ -391,6 +391,7 @@ class VehicleRun:
             group=group,
             setting=np.array([self.choice.spread_s, STOP_S]),
             seed=np.array([seed], np.int64),
+            weight=np.empty(int(np.diff(self.turns.start).max(initial=1))),
         )
 
     def _begin_period(self) -> None:

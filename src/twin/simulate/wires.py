@@ -22,6 +22,7 @@ from twin.simulate.kernels.records import (
     Records,
 )
 from twin.simulate.kernels.trees import Joints
+from twin.simulate.kernels.vehicles import rouse
 from twin.simulate.roads import Roads, Turns, approach_capacity
 
 WHOLE = 1e-9  # vehicles: less than this above a whole number is rounding
@@ -71,7 +72,8 @@ def approach_records(
     origin_row = _origin_rows(turns, fleet)
     waiting = np.bincount(origin_row[origin_row >= 0], minlength=len(turns.origin_node))
     made["room"] = np.concatenate([room, np.maximum(waiting, 1)])
-    made["ring"] = starts_of(made["room"])[:-1]
+    made["first"] = made["free"] = starts_of(made["room"])[:-1]
+    made["stop"] = starts_of(made["room"])[1:]
     made["free_s"][:links] = free_s
     made["plain_s"][:links] = roads.free_s
     made["wave_s"][:links] = np.maximum(room / roads.capacity_vps - free_s, wave_s)
@@ -158,11 +160,12 @@ def net_of(
     order = np.lexsort((fleet.key, fleet.depart_s, row))
     order = order[~standing[order]]
     counts = np.bincount(row[order], minlength=len(approaches))
-    place = approaches["ring"][row[order]] + np.arange(len(order))
+    place = approaches["first"][row[order]] + np.arange(len(order))
     place -= starts_of(counts)[row[order]]
     net.ring_vehicle[place] = order
     net.ring_s[place] = fleet.depart_s[order]
     approaches["entered"][len(roads) :] = counts[len(roads) :]
+    rouse(net, 0.0, 0)
     return net
 
 
@@ -176,14 +179,14 @@ def _place(net: Net, roads: Roads, placed: Placed) -> None:
         if count > room:
             message = f"link {link} holds {room} vehicles, not {count}"
             raise SimulationError(message)
-        first = int(here["ring"])
+        first = int(here["first"])
         net.ring_vehicle[first : first + count] = placed.vehicle[rows]
         net.ring_s[first : first + count] = -placed.at_m[rows] / roads.length_m[link] * here["free_s"]
         holes = np.arange(room - count)
         passed = (holes + 0.5) / max(room - count, 1) - 1.0
         net.ring_s[first + count : first + room] = passed * here["wave_s"]
         here["entered"] = count
-        here["entered_sum_s"] = 0.0
+        here["free"] = first + count % room
     net.vehicles["status"][placed.vehicle] = INSIDE
     net.vehicles["entered_s"][placed.vehicle] = 0.0
     on_path = net.vehicles["mode"][placed.vehicle] == FOLLOWS_PATH

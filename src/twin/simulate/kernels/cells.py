@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
 from twin.simulate.kernels.arrays import SINGLE, Floats, Flow, Ints, Limits, Wires
-from twin.simulate.kernels.node import FLOOR, crossing_of, pass_node, span_of
+from twin.simulate.kernels.node import FLOOR, ONE, Bound, decide_bound, none_bound
 from twin.simulate.kernels.transmission import HELD_SHARE
 
 
@@ -46,7 +47,8 @@ class Crowd(NamedTuple):
     ended               (approaches, members) vehicles that ended their trip
     dropped             (links, members) 1 while the capacity drop holds, else 0
     onward              (cells, members) scratch: vehicles into the next cell of the link
-    sending, moved      (approaches, members) scratch;  receiving (links, members) scratch
+    sending, moved      (approaches, members) scratch;  receiving, asked (links, members)
+                        scratch
     """
 
     step: Ints
@@ -62,6 +64,7 @@ class Crowd(NamedTuple):
     sending: Floats
     moved: Floats
     receiving: Floats
+    asked: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -148,7 +151,7 @@ def _pass_singles(wires: Wires, limits: Limits, crowd: Crowd) -> None:
         a = wires.node_in[k]
         for m in range(members):
             moved[a, m] = sending[a, m]
-        for t in range(wires.turn_start[k], wires.turn_start[k + 1]):
+        for t in range(wires.turn_start[k], wires.turn_start[k + ONE]):
             link, share = wires.turn_link[t], limits.turn_share[t]
             if share > 0.0:
                 for m in range(members):
@@ -158,19 +161,57 @@ def _pass_singles(wires: Wires, limits: Limits, crowd: Crowd) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _pass_members(node: int, wires: Wires, limits: Limits, flow: Flow, crowd: Crowd) -> None:
-    """Decide any node member by member. `flow` is scratch."""
-    at, span, kind = crossing_of(wires, limits, flow), span_of(node, wires), wires.node_kind[node]
-    sending, receiving, moved = crowd.sending, crowd.receiving, crowd.moved
-    for m in range(moved.shape[1]):
-        for k in range(span.first, span.last):
-            a = at.node_in[k]
-            at.sending[a] = sending[a, m] if sending[a, m] > FLOOR else 0.0
-        for o in range(span.begin, span.end):
-            at.receiving[at.out_link[o]] = receiving[at.out_link[o], m]
-        pass_node(span, kind, at)
-        for k in range(span.first, span.last):
-            moved[at.node_in[k], m] = at.moved[at.node_in[k]]
+def _ask_links(node: int, wires: Wires, limits: Limits, crowd: Crowd) -> None:
+    """Write what would enter the links after a node, and let all of it pass."""
+    asked, sending, moved = crowd.asked, crowd.sending, crowd.moved
+    members = asked.shape[1]
+    first, last = wires.node_start[node], wires.node_start[node + 1]
+    for o in range(wires.out_start[node], wires.out_start[node + 1]):
+        asked[wires.out_link[o], :] = 0.0
+    for k in range(first, last):
+        a = wires.node_in[k]
+        for m in range(members):
+            moved[a, m] = sending[a, m] if sending[a, m] > FLOOR else 0.0
+    for t in range(wires.turn_start[first], wires.turn_start[last]):
+        a, link, share = wires.turn_from[t], wires.turn_link[t], limits.turn_share[t]
+        for m in range(members):
+            asked[link, m] += moved[a, m] * share
+
+
+@njit(cache=True, nogil=True)
+def _decide_member(
+    node: int, m: int, wires: Wires, limits: Limits, flow: Flow, bound: Bound, crowd: Crowd
+) -> None:
+    """Decide one node at which a supply binds, in one member. `flow` and `bound` are scratch."""
+    first, last = wires.node_start[node], wires.node_start[node + 1]
+    for k in range(first, last):
+        flow.sending[wires.node_in[k]] = crowd.moved[wires.node_in[k], m]
+    for o in range(wires.out_start[node], wires.out_start[node + 1]):
+        flow.receiving[wires.out_link[o]] = crowd.receiving[wires.out_link[o], m]
+    bound.node[0] = node
+    decide_bound(wires, limits, flow, bound, 1)
+    for k in range(first, last):
+        crowd.moved[wires.node_in[k], m] = flow.moved[wires.node_in[k]]
+
+
+@njit(cache=True, nogil=True)
+def _pass_several(wires: Wires, limits: Limits, flow: Flow, bound: Bound, crowd: Crowd) -> None:
+    """Decide all nodes with several approaches: whole where all fits, else member by member."""
+    asked, receiving = crowd.asked, crowd.receiving
+    members = asked.shape[1]
+    full = np.zeros(members)
+    for node in range(len(wires.node_kind)):
+        if wires.node_kind[node] == SINGLE:
+            continue
+        _ask_links(node, wires, limits, crowd)
+        full[:] = 0.0
+        for o in range(wires.out_start[node], wires.out_start[node + 1]):
+            link = wires.out_link[o]
+            for m in range(members):
+                full[m] = max(full[m], asked[link, m] - receiving[link, m])
+        for m in range(members):
+            if full[m] > 0.0:
+                _decide_member(node, m, wires, limits, flow, bound, crowd)
 
 
 @njit(cache=True, nogil=True)
@@ -249,14 +290,13 @@ def advance_cells(
     drops = False
     for link in range(len(crowd.entered)):
         drops = drops or limits.drop_share[link] < 1.0
+    bound = none_bound(1)
     for _ in range(steps):
         _flow_inside(cells, crowd)
         _offer_links(cells, limits, crowd)
         _offer_turns(wires, limits, crowd)
         _pass_singles(wires, limits, crowd)
-        for node in range(len(wires.node_kind)):
-            if wires.node_kind[node] != SINGLE:
-                _pass_members(node, wires, limits, flow, crowd)
+        _pass_several(wires, limits, flow, bound, crowd)
         if drops:
             _mark_drops(cells, wires, limits, crowd)
         _move_inside(cells, crowd)

@@ -3,8 +3,10 @@
 Flows are the largest that demand, supply and the turning shares allow together; vehicles wait in
 the order in which they came, so that one blocked turn holds its whole approach.
 
-A node is first tried with all that would leave it: where no supply binds, and that is most nodes
-most of the time, this is the answer. Then comes the code for its kind.
+All nodes are first tried with all that would leave them: where no supply binds, and that is most
+nodes most of the time, this is the answer. The others go on to the code for their kind. Each
+function goes through all its nodes: handing arrays to a function for one node (numba counts
+references to each) was measured to cost more than the node itself.
 """
 
 from __future__ import annotations
@@ -12,246 +14,279 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 from numba import njit
 
-from twin.simulate.kernels.arrays import MERGE, SINGLE, Floats, Flow, Limits, Rows, Wires
+from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE, Floats, Flow, Limits, Rows, Wires
 
 FLOOR = 1e-12  # vehicles: less than this does not move, so no state decays into subnormal numbers
 UNDECIDED = -1.0
+ONE = np.uint64(1)  # keeps rows unsigned: no time goes into negative ones
 
 
-class Crossing(NamedTuple):
-    """What a node is decided from: few arrays, for handing over many costs more than a node.
+class Bound(NamedTuple):
+    """The nodes of a step at which a supply binds.
 
-    Reads the rows, shares, priority and sending; writes moved, and into weight what enters the
-    links after the node; receiving is scratch where a supply binds.
+    node     (nodes,) those that do not pass whole
+    level    (nodes,) of each: flow per priority at which its undecided approaches are held
+    open     (nodes,) places in `node` of those of general kind with approaches still undecided
+    tight    (nodes,) of each open one: the link with the least room per priority
+    served   (nodes,) of each open one: 1 when some approach passed whole in this round
     """
 
-    node_in: Rows
-    turn_start: Rows
-    turn_link: Rows
-    turn_from: Rows
-    out_link: Rows
-    turn_share: Floats
-    priority: Floats
-    sending: Floats
-    receiving: Floats
-    moved: Floats
-    weight: Floats
-
-
-class Span(NamedTuple):
-    """The part of `node_in` (first, last) and of `out_link` (begin, end) that belongs to a node."""
-
-    first: int
-    last: int
-    begin: int
-    end: int
-
-
-@njit(inline="always")
-def crossing_of(wires: Wires, limits: Limits, flow: Flow) -> Crossing:
-    """Return the arrays that nodes are decided from."""
-    return Crossing(
-        wires.node_in,
-        wires.turn_start,
-        wires.turn_link,
-        wires.turn_from,
-        wires.out_link,
-        limits.turn_share,
-        wires.priority,
-        flow.sending,
-        flow.receiving,
-        flow.moved,
-        flow.weight,
-    )
-
-
-@njit(inline="always")
-def span_of(node: int, wires: Wires) -> Span:
-    """Return where a node's rows stand."""
-    return Span(
-        wires.node_start[node],
-        wires.node_start[node + 1],
-        wires.out_start[node],
-        wires.out_start[node + 1],
-    )
-
-
-@njit(inline="always")
-def _fits(span: Span, at: Crossing) -> bool:
-    """Say whether all that would leave finds room. Writes what would enter the links after."""
-    for o in range(span.begin, span.end):
-        at.weight[at.out_link[o]] = 0.0
-    for t in range(at.turn_start[span.first], at.turn_start[span.last]):
-        at.weight[at.turn_link[t]] += at.sending[at.turn_from[t]] * at.turn_share[t]
-    fits = True
-    for o in range(span.begin, span.end):
-        fits &= at.weight[at.out_link[o]] <= at.receiving[at.out_link[o]]
-    return fits
-
-
-@njit(inline="always")
-def _enter(span: Span, at: Crossing) -> None:
-    """Write what enters the links after a node that has been decided."""
-    for o in range(span.begin, span.end):
-        at.weight[at.out_link[o]] = 0.0
-    for t in range(at.turn_start[span.first], at.turn_start[span.last]):
-        at.weight[at.turn_link[t]] += at.moved[at.turn_from[t]] * at.turn_share[t]
-
-
-@njit(inline="always")
-def _pass_single(k: int, at: Crossing) -> None:
-    """Decide a node with one approach: a plain joint or a diverge."""
-    a = at.node_in[k]
-    amount = at.sending[a]
-    for t in range(at.turn_start[k], at.turn_start[k + 1]):
-        room = max(at.receiving[at.turn_link[t]], 0.0)
-        if amount * at.turn_share[t] > room:
-            amount = room / at.turn_share[t]
-    at.moved[a] = amount if amount > FLOOR else 0.0
-
-
-@njit(inline="always")
-def _pass_merge(span: Span, at: Crossing) -> None:
-    """Decide a node whose approaches have one turn each, all to one link."""
-    room = max(at.receiving[at.out_link[span.begin]], 0.0)
-    settled = True
-    level = math.inf
-    while settled:
-        weight = 0.0
-        for k in range(span.first, span.last):
-            a = at.node_in[k]
-            if at.moved[a] < 0.0:
-                weight += at.priority[a] * at.turn_share[at.turn_start[k]]
-        level = room / weight if weight > 0.0 else math.inf
-        settled = False
-        for k in range(span.first, span.last):
-            a = at.node_in[k]
-            if at.moved[a] >= 0.0:
-                continue
-            share = at.turn_share[at.turn_start[k]]
-            if share == 0.0 or at.sending[a] <= level * at.priority[a]:
-                at.moved[a] = at.sending[a]
-                room = max(room - at.moved[a] * share, 0.0)
-                settled = True
-    for k in range(span.first, span.last):
-        a = at.node_in[k]
-        if at.moved[a] < 0.0:
-            amount = level * at.priority[a]
-            at.moved[a] = amount if amount > FLOOR else 0.0
-
-
-@njit(inline="always")
-def _tightest(span: Span, at: Crossing) -> int:
-    """Return the link with the least room per priority of the undecided; -1 when none is asked.
-
-    Writes the priority that asks for every link after the node into its weight.
-    """
-    for o in range(span.begin, span.end):
-        at.weight[at.out_link[o]] = 0.0
-    for k in range(span.first, span.last):
-        a = at.node_in[k]
-        if at.moved[a] < 0.0:
-            for t in range(at.turn_start[k], at.turn_start[k + 1]):
-                at.weight[at.turn_link[t]] += at.priority[a] * at.turn_share[t]
-    best = math.inf
-    tightest = -1
-    for o in range(span.begin, span.end):
-        link = at.out_link[o]
-        weight, room = at.weight[link], max(at.receiving[link], 0.0)
-        if weight > 0.0 and room < best * weight:
-            best = room / weight
-            tightest = link
-    return tightest
-
-
-@njit(inline="always")
-def _uses(k: int, link: int, at: Crossing) -> bool:
-    """Say whether some vehicles of an approach want to enter a link."""
-    for t in range(at.turn_start[k], at.turn_start[k + 1]):
-        if at.turn_link[t] == link and at.turn_share[t] > 0.0:
-            return True
-    return False
-
-
-@njit(inline="always")
-def _settle(k: int, amount: float, at: Crossing) -> None:
-    """Decide the flow of one approach and take it from the room that is left."""
-    moved = amount if amount > FLOOR else 0.0
-    at.moved[at.node_in[k]] = moved
-    for t in range(at.turn_start[k], at.turn_start[k + 1]):
-        at.receiving[at.turn_link[t]] -= moved * at.turn_share[t]
-
-
-@njit(inline="always")
-def _settle_at(link: int, span: Span, at: Crossing) -> None:
-    """Let those pass whole whose demand fits their part of the room of a link; if none, share it.
-
-    All parts are of the room as it was before, whoever is settled first.
-    """
-    level = max(at.receiving[link], 0.0) / at.weight[link]
-    by_demand = False
-    for k in range(span.first, span.last):
-        a = at.node_in[k]
-        fits = at.moved[a] < 0.0 and at.sending[a] <= level * at.priority[a]
-        if fits and _uses(k, link, at):
-            _settle(k, at.sending[a], at)
-            by_demand = True
-    if by_demand:
-        return
-    for k in range(span.first, span.last):
-        a = at.node_in[k]
-        if at.moved[a] < 0.0 and _uses(k, link, at):
-            _settle(k, level * at.priority[a], at)
-
-
-@njit(inline="always")
-def _pass_general(span: Span, at: Crossing) -> None:
-    """Decide any node whose undecided approaches do not all find room."""
-    for _ in range(span.last - span.first + 1):
-        link = _tightest(span, at)
-        if link < 0:
-            break
-        _settle_at(link, span, at)
-    for k in range(span.first, span.last):
-        a = at.node_in[k]
-        if at.moved[a] < 0.0:  # only ends of trips: nothing holds them
-            at.moved[a] = at.sending[a]
-
-
-@njit(inline="always")
-def _pass_bound(span: Span, kind: int, at: Crossing) -> None:
-    """Decide a node at which a supply binds, by the code for its kind."""
-    if kind == SINGLE:
-        _pass_single(span.first, at)
-    else:
-        for k in range(span.first, span.last):
-            a = at.node_in[k]
-            at.moved[a] = UNDECIDED if at.sending[a] > 0.0 else 0.0
-        if kind == MERGE:
-            _pass_merge(span, at)
-        else:
-            _pass_general(span, at)
-    _enter(span, at)
-
-
-@njit(inline="always")
-def pass_node(span: Span, kind: int, at: Crossing) -> None:
-    """Decide what leaves every approach of one node in this step, and what enters after it.
-
-    Holds: no link takes more than it receives; an approach is held back only by a full link.
-    """
-    if _fits(span, at):
-        for k in range(span.first, span.last):
-            at.moved[at.node_in[k]] = at.sending[at.node_in[k]]
-    else:
-        _pass_bound(span, kind, at)
+    node: Rows
+    level: Floats
+    open: Rows
+    tight: Rows
+    served: Rows
 
 
 @njit(cache=True, nogil=True)
-def pass_nodes(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Decide what leaves every approach of all nodes in this step. As `pass_node`."""
-    at = crossing_of(wires, limits, flow)
-    for node in range(len(wires.node_kind)):
-        pass_node(span_of(node, wires), wires.node_kind[node], at)
+def none_bound(nodes: int) -> Bound:
+    """Return room for as many nodes."""
+    return Bound(
+        np.zeros(nodes, np.uint32),
+        np.zeros(nodes),
+        np.zeros(nodes, np.uint32),
+        np.zeros(nodes, np.uint32),
+        np.zeros(nodes, np.uint32),
+    )
+
+
+@njit(cache=True, nogil=True)
+def _pass_loose(wires: Wires, limits: Limits, flow: Flow, bound: Bound) -> int:
+    """Move all that would leave where no supply binds; list the other nodes, return how many."""
+    node_start, node_in, out_start, out_link = (
+        wires.node_start, wires.node_in, wires.out_start, wires.out_link,
+    )  # fmt: skip
+    turn_start, turn_link, turn_from = wires.turn_start, wires.turn_link, wires.turn_from
+    turn_share, exit_share, bound_node = limits.turn_share, limits.exit_share, bound.node
+    sending, receiving, moved, weight = flow.sending, flow.receiving, flow.moved, flow.weight
+    entered, left, ended = flow.entered, flow.left, flow.ended
+    count = 0
+    for node in range(len(node_start) - 1):
+        first, last = node_start[node], node_start[node + 1]
+        begin, end = out_start[node], out_start[node + 1]
+        for o in range(begin, end):
+            weight[out_link[o]] = 0.0
+        for t in range(turn_start[first], turn_start[last]):
+            weight[turn_link[t]] += sending[turn_from[t]] * turn_share[t]
+        fits = True
+        for o in range(begin, end):
+            fits &= weight[out_link[o]] <= receiving[out_link[o]]
+        if fits:
+            for k in range(first, last):
+                a = node_in[k]
+                amount = sending[a]
+                moved[a] = amount
+                left[a] += amount
+                ended[a] += amount * exit_share[a]
+            for o in range(begin, end):
+                entered[out_link[o]] += weight[out_link[o]]
+        else:
+            bound_node[count] = node
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _pass_singles(wires: Wires, limits: Limits, flow: Flow, bound: Bound, count: int) -> None:
+    """Decide nodes with one approach: plain joints and diverges."""
+    turn_start, turn_link, turn_share = wires.turn_start, wires.turn_link, limits.turn_share
+    for i in range(count):
+        node = bound.node[i]
+        if wires.node_kind[node] != SINGLE:
+            continue
+        k = wires.node_start[node]
+        a = wires.node_in[k]
+        amount = flow.sending[a]
+        for t in range(turn_start[k], turn_start[k + ONE]):
+            room = max(flow.receiving[turn_link[t]], 0.0)
+            if amount * turn_share[t] > room:
+                amount = room / turn_share[t]
+        flow.moved[a] = amount if amount > FLOOR else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _open(wires: Wires, flow: Flow, bound: Bound, count: int) -> int:
+    """Mark what is undecided at nodes of several approaches; return how many are general."""
+    still = 0
+    for i in range(count):
+        node = bound.node[i]
+        bound.level[i] = math.inf
+        if wires.node_kind[node] == SINGLE:
+            continue
+        for k in range(wires.node_start[node], wires.node_start[node + ONE]):
+            a = wires.node_in[k]
+            flow.moved[a] = UNDECIDED if flow.sending[a] > 0.0 else 0.0
+        if wires.node_kind[node] == GENERAL:
+            bound.open[still] = i
+            still += 1
+    return still
+
+
+@njit(cache=True, nogil=True)
+def _pass_merges(wires: Wires, limits: Limits, flow: Flow, bound: Bound, count: int) -> None:
+    """Decide nodes whose approaches have one turn each, all to one link. Writes levels."""
+    node_in, turn_start, turn_share = wires.node_in, wires.turn_start, limits.turn_share
+    sending, moved, priority = flow.sending, flow.moved, wires.priority
+    for i in range(count):
+        node = bound.node[i]
+        if wires.node_kind[node] != MERGE:
+            continue
+        first, last = wires.node_start[node], wires.node_start[node + ONE]
+        room = max(flow.receiving[wires.out_link[wires.out_start[node]]], 0.0)
+        level = math.inf
+        settled = 1
+        while settled > 0:
+            weight = 0.0
+            for k in range(first, last):
+                a = node_in[k]
+                weight += priority[a] * turn_share[turn_start[k]] if moved[a] < 0.0 else 0.0
+            level = room / weight if weight > 0.0 else math.inf
+            settled = 0
+            for k in range(first, last):
+                a = node_in[k]
+                share = turn_share[turn_start[k]]
+                if moved[a] < 0.0 and sending[a] * share <= level * priority[a] * share:
+                    moved[a] = sending[a]
+                    room = max(room - sending[a] * share, 0.0)
+                    settled += 1
+        bound.level[i] = level
+
+
+@njit(cache=True, nogil=True)
+def _find_tightest(wires: Wires, limits: Limits, flow: Flow, bound: Bound, still: int) -> int:
+    """Find the link with the least room per priority of the undecided, node by node.
+
+    Keeps the nodes that have one in `open`, with its level; returns how many.
+    """
+    node_in, turn_start, turn_link = wires.node_in, wires.turn_start, wires.turn_link
+    out_link, turn_share, priority = wires.out_link, limits.turn_share, wires.priority
+    moved, weight, receiving = flow.moved, flow.weight, flow.receiving
+    kept = 0
+    for j in range(still):
+        i = bound.open[j]
+        node = bound.node[i]
+        begin, end = wires.out_start[node], wires.out_start[node + ONE]
+        for o in range(begin, end):
+            weight[out_link[o]] = 0.0
+        for k in range(wires.node_start[node], wires.node_start[node + ONE]):
+            asking = priority[node_in[k]] if moved[node_in[k]] < 0.0 else 0.0
+            for t in range(turn_start[k], turn_start[k + ONE]):
+                weight[turn_link[t]] += asking * turn_share[t]
+        best = math.inf
+        for o in range(begin, end):
+            asked, room = weight[out_link[o]], max(receiving[out_link[o]], 0.0)
+            if asked > 0.0 and room < best * asked:
+                best = room / asked
+                bound.tight[kept] = out_link[o]
+        bound.level[i] = best
+        if best < math.inf:
+            bound.open[kept] = i
+            kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _settle_by_demand(wires: Wires, limits: Limits, flow: Flow, bound: Bound, still: int) -> None:
+    """Let those pass whole whose demand fits their part of the room of the tightest link.
+
+    All parts are of the room as it was before, whoever is settled first.
+    """
+    node_in, turn_start, turn_link = wires.node_in, wires.turn_start, wires.turn_link
+    turn_share, priority, receiving = limits.turn_share, wires.priority, flow.receiving
+    for j in range(still):
+        node, tight = bound.node[bound.open[j]], bound.tight[j]
+        level = bound.level[bound.open[j]]
+        bound.served[j] = 0
+        for k in range(wires.node_start[node], wires.node_start[node + ONE]):
+            a = node_in[k]
+            amount = flow.sending[a]
+            if flow.moved[a] >= 0.0 or amount > level * priority[a]:
+                continue
+            wants = 0.0
+            for t in range(turn_start[k], turn_start[k + ONE]):
+                wants += turn_share[t] if turn_link[t] == tight else 0.0
+            if wants > 0.0:
+                flow.moved[a] = amount
+                bound.served[j] = 1
+                for t in range(turn_start[k], turn_start[k + ONE]):
+                    receiving[turn_link[t]] -= amount * turn_share[t]
+
+
+@njit(cache=True, nogil=True)
+def _settle_by_supply(wires: Wires, limits: Limits, flow: Flow, bound: Bound, still: int) -> None:
+    """Where nobody passed whole, give all who use the tightest link their part of its room."""
+    node_in, turn_start, turn_link = wires.node_in, wires.turn_start, wires.turn_link
+    turn_share, priority, receiving = limits.turn_share, wires.priority, flow.receiving
+    for j in range(still):
+        node, tight = bound.node[bound.open[j]], bound.tight[j]
+        level = bound.level[bound.open[j]]
+        if bound.served[j] > 0:
+            continue
+        for k in range(wires.node_start[node], wires.node_start[node + ONE]):
+            a = node_in[k]
+            wants = 0.0
+            for t in range(turn_start[k], turn_start[k + ONE]):
+                wants += turn_share[t] if turn_link[t] == tight else 0.0
+            if flow.moved[a] < 0.0 and wants > 0.0:
+                amount = level * priority[a]
+                flow.moved[a] = amount if amount > FLOOR else 0.0
+                for t in range(turn_start[k], turn_start[k + ONE]):
+                    receiving[turn_link[t]] -= amount * turn_share[t]
+
+
+@njit(cache=True, nogil=True)
+def decide_bound(wires: Wires, limits: Limits, flow: Flow, bound: Bound, count: int) -> None:
+    """Decide the first `count` nodes of `bound`, at which a supply binds. Writes flow.moved."""
+    _pass_singles(wires, limits, flow, bound, count)
+    still = _open(wires, flow, bound, count)
+    _pass_merges(wires, limits, flow, bound, count)
+    still = _find_tightest(wires, limits, flow, bound, still)
+    while still > 0:
+        _settle_by_demand(wires, limits, flow, bound, still)
+        _settle_by_supply(wires, limits, flow, bound, still)
+        still = _find_tightest(wires, limits, flow, bound, still)
+    for i in range(count):
+        node = bound.node[i]
+        for k in range(wires.node_start[node], wires.node_start[node + ONE]):
+            a = wires.node_in[k]
+            if flow.moved[a] < 0.0:  # held by its merge, or by nothing: an end of trips
+                amount = min(flow.sending[a], bound.level[i] * wires.priority[a])
+                flow.moved[a] = amount if amount > FLOOR else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _move_bound(wires: Wires, limits: Limits, flow: Flow, bound: Bound, count: int) -> None:
+    """Add what moves at the decided nodes to the counts."""
+    moved, weight, turn_start = flow.moved, flow.weight, wires.turn_start
+    for i in range(count):
+        node = bound.node[i]
+        first, last = wires.node_start[node], wires.node_start[node + ONE]
+        begin, end = wires.out_start[node], wires.out_start[node + ONE]
+        for o in range(begin, end):
+            weight[wires.out_link[o]] = 0.0
+        for t in range(turn_start[first], turn_start[last]):
+            weight[wires.turn_link[t]] += moved[wires.turn_from[t]] * limits.turn_share[t]
+        for k in range(first, last):
+            a = wires.node_in[k]
+            flow.left[a] += moved[a]
+            flow.ended[a] += moved[a] * limits.exit_share[a]
+        for o in range(begin, end):
+            flow.entered[wires.out_link[o]] += weight[wires.out_link[o]]
+
+
+@njit(cache=True, nogil=True)
+def pass_nodes(wires: Wires, limits: Limits, flow: Flow, bound: Bound) -> int:
+    """Decide what leaves every approach in this step, and add it to the counts.
+
+    Reads flow.sending, which is 0 or above FLOOR, and flow.receiving; writes moved, and into weight
+    what enters each link; `bound` is scratch. Returns at how many nodes a supply bound.
+    Holds: no link takes more than it receives; an approach is held back only by a full link.
+    """
+    count = _pass_loose(wires, limits, flow, bound)
+    if count > 0:
+        decide_bound(wires, limits, flow, bound, count)
+        _move_bound(wires, limits, flow, bound, count)
+    return count

@@ -26,7 +26,6 @@ APPROACH = np.dtype(
     [
         ("entered", np.int64),  # vehicles so far
         ("left", np.int64),
-        ("ring", np.int64),  # first place in the rings
         ("room", np.int64),  # places in the rings: vehicles that fit
         ("free_s", np.float64),  # travel time, not below the step
         ("wave_s", np.float64),  # until an exit makes room at the entry
@@ -34,8 +33,11 @@ APPROACH = np.dtype(
         ("out_gap_s", np.float64),
         ("in_free_s", np.float64),  # when the next may enter by capacity
         ("out_free_s", np.float64),
+        ("next_s", np.float64),  # when the first vehicle is ready to leave, inf without one
+        ("room_s", np.float64),  # when the next vehicle finds room, inf while that is unknown
         ("clock_s", np.float64),  # tag of the last vehicle that the entry served
         ("weight_s", np.float64),  # 1 / priority: how far a departure moves an approach's tags
+        ("served_s", np.float64),  # sum of weights of departures from a queue
         ("entered_sum_s", np.float64),  # sum of entry times
         ("left_sum_s", np.float64),
         ("spent_s", np.float64),  # travel times of those who left since the last measurement
@@ -43,12 +45,15 @@ APPROACH = np.dtype(
         ("length_m", np.float64),
         ("plain_s", np.float64),  # free travel time before rounding
         ("key", np.int64),  # names the approach in random draws
+        ("first", np.int32),  # place of the first vehicle in the rings
+        ("free", np.int32),  # place of the next vehicle to come
+        ("stop", np.int32),  # place behind the last of the approach
         ("head", np.int32),  # turn of the first vehicle, or UNDECIDED ...
         ("from_node", np.int32),
         ("to_node", np.int32),
         ("turn_start", np.int32),
         ("turn_stop", np.int32),
-        ("queued", np.int32),  # the first vehicle had to wait for the one before
+        ("queued", np.int32),  # 1 while the first vehicle had to wait for the one before it
     ],
     align=True,
 )
@@ -57,7 +62,7 @@ TURN = np.dtype(
     [
         ("free_at_s", np.float64),  # when the next may turn by capacity
         ("gap_s", np.float64),
-        ("tag_s", np.float64),  # start tag of the approach's next vehicle for this link
+        ("tag_s", np.float64),  # with served_s: the right of the approach's queue to this link
         ("penalty_s", np.float64),
         ("link", np.int32),
         ("approach", np.int32),
@@ -95,7 +100,8 @@ class Net(NamedTuple):
     """Everything that moves and what it moves on.
 
     node_in          (approaches,) int32 approaches by node, in the order that breaks ties
-    ring_vehicle     (places,) int32, ring_s float64: of vehicle n at place n modulo room;
+    ring_vehicle     (places,) int32, ring_s float64: of vehicle n at place n modulo room of its
+                     approach, from its first one on;
                      its entry time while it is on the link, its exit time afterwards
     path             (n,) int32 links of all given paths
     moved            (1,) int64 moves so far
@@ -122,6 +128,7 @@ class Ways(NamedTuple):
     setting       (2,) float64 spread_s of the logit (0: the best), seconds of waiting that
                   count as a stop
     seed          (1,) int64
+    weight        (most turns of an approach,) float64 scratch
     """
 
     habit: Floats
@@ -131,6 +138,7 @@ class Ways(NamedTuple):
     group: Ints
     setting: Floats
     seed: Ints
+    weight: Floats
 
 
 class Trace(NamedTuple):

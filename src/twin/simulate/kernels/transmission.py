@@ -14,13 +14,13 @@ import numpy as np
 from numba import njit
 
 from twin.simulate.kernels.arrays import Flow, Limits, Links, Ring, Rows, Wires
-from twin.simulate.kernels.node import FLOOR, crossing_of, pass_node, span_of
+from twin.simulate.kernels.node import FLOOR, none_bound, pass_nodes
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
 
 class Slots(NamedTuple):
-    """Where three moments stand in the rings of each group: (groups,) int32 each.
+    """Where three moments stand in the rings of each group: (groups,) each.
 
     now    this moment;  past, before   the steps around one travel time before the next step
     """
@@ -33,7 +33,7 @@ class Slots(NamedTuple):
 @njit(cache=True, nogil=True)
 def _no_slots(ring: Ring) -> Slots:
     groups = len(ring.size)
-    return Slots(np.zeros(groups, np.int32), np.zeros(groups, np.int32), np.zeros(groups, np.int32))
+    return Slots(np.zeros(groups, np.uint32), np.zeros(groups, np.uint32), np.zeros(groups, np.uint32))
 
 
 @njit(cache=True, nogil=True)
@@ -60,20 +60,22 @@ def _offer_links(
     )
     in_history, in_place, in_group, free_lag = flow.in_history, free.place, free.group, free.lag
     out_history, out_place, out_group, wave_lag = flow.out_history, wave.place, wave.group, wave.lag
+    in_now, in_past, in_before = free_slots.now, free_slots.past, free_slots.before
+    out_now, out_past, out_before = wave_slots.now, wave_slots.past, wave_slots.before
     for link in range(len(entered)):
         came, gone = entered[link], left[link]
         vehicle_steps[link] += came - gone
         place, group = in_place[link], in_group[link]
-        in_history[place + free_slots.now[group]] = came
-        arrived = in_history[place + free_slots.past[group]]
-        earlier = in_history[place + free_slots.before[group]]
+        in_history[place + in_now[group]] = came
+        arrived = in_history[place + in_past[group]]
+        earlier = in_history[place + in_before[group]]
         arrived += free_lag[link] * (earlier - arrived)
         ready = min(arrived - gone, out_capacity[link])
         sending[link] = ready if ready > FLOOR else 0.0
         place, group = out_place[link], out_group[link]
-        out_history[place + wave_slots.now[group]] = gone
-        freed = out_history[place + wave_slots.past[group]]
-        earlier = out_history[place + wave_slots.before[group]]
+        out_history[place + out_now[group]] = gone
+        freed = out_history[place + out_past[group]]
+        earlier = out_history[place + out_before[group]]
         freed += wave_lag[link] * (earlier - freed)
         receiving[link] = min(max(freed + storage[link] - came, 0.0), in_capacity[link])
 
@@ -107,22 +109,6 @@ def _hold_turns(wires: Wires, limits: Limits, flow: Flow) -> None:
         a = turn_from[t]
         if sending[a] * turn_share[t] > turn_capacity[t]:
             sending[a] = turn_capacity[t] / turn_share[t]
-
-
-@njit(cache=True, nogil=True)
-def _pass_and_move(wires: Wires, limits: Limits, flow: Flow) -> None:
-    """Decide every node and add what moved there to the counts, while it is at hand."""
-    at = crossing_of(wires, limits, flow)
-    entered, left, ended, exit_share = flow.entered, flow.left, flow.ended, limits.exit_share
-    for node in range(len(wires.node_kind)):
-        span = span_of(node, wires)
-        pass_node(span, wires.node_kind[node], at)
-        for k in range(span.first, span.last):
-            a = at.node_in[k]
-            left[a] += at.moved[a]
-            ended[a] += at.moved[a] * exit_share[a]
-        for o in range(span.begin, span.end):
-            entered[at.out_link[o]] += at.weight[at.out_link[o]]
 
 
 @njit(cache=True, nogil=True)
@@ -160,6 +146,7 @@ def advance(
     for link in range(len(flow.entered)):
         drops = drops or limits.drop_share[link] < 1.0
     free_slots, wave_slots = _no_slots(links.free), _no_slots(links.wave)
+    bound = none_bound(len(wires.node_kind))
     for _ in range(steps):
         _find_slots(links.free, flow.step[0], free_slots)
         _find_slots(links.wave, flow.step[0], wave_slots)
@@ -169,7 +156,7 @@ def advance(
         _offer_origins(limits, flow)
         if turns_capped:
             _hold_turns(wires, limits, flow)
-        _pass_and_move(wires, limits, flow)
+        pass_nodes(wires, limits, flow, bound)
         if drops:
             _mark_drops(wires, limits, flow)
         flow.step[0] += 1

@@ -27,6 +27,7 @@ from twin.simulate.kernels.records import (
     TURNED_AWAY,
     UNDECIDED,
     Net,
+    Records,
     Trace,
     Ways,
 )
@@ -35,80 +36,90 @@ BEHIND, AHEAD = 4.0, 20.0  # vehicles: how far tags may lie from a link's clock
 ROUNDING_S = 1e-9
 
 
-@njit(cache=True, nogil=True)
-def _room_s(link: int, net: Net) -> float:
-    """Return when a link can take its next vehicle, inf while that is not known."""
-    after = net.approaches[link]
-    if after.entered - after.left >= after.room:
-        return math.inf
-    freed = net.ring_s[after.ring + after.entered % after.room] + after.wave_s
-    return max(freed, after.in_free_s)
+@njit(cache=True, nogil=True, forceinline=True)
+def _look(a: int, net: Net, ways: Ways) -> None:
+    """Decide the turn of an approach's first vehicle; a queue that begins gets its tags.
 
-
-@njit(cache=True, nogil=True)
-def _look(a: int, place: int, net: Net, ways: Ways) -> None:
-    """Decide the turn of an approach's first vehicle, and its tags when no queue stands.
-
-    A tag is the virtual time at which the vehicle has a right to a link: departures move the
+    A tag is the virtual time at which a vehicle has a right to a link: departures move the
     tags of their approach by 1 / priority, so those who are held share a link by priority,
     whatever else they want (start-time fair queueing; flows as in Tampere's node).
     """
     here = net.approaches[a]
-    here.head = decide(a, net.ring_vehicle[place], net, ways)
-    queued = here.out_free_s > net.ring_s[place] + here.free_s + ROUNDING_S
-    if not queued:
+    here.head = decide(a, net.ring_vehicle[here.first], net, ways)
+    if not here.out_free_s > net.ring_s[here.first] + here.free_s + ROUNDING_S:
+        here.queued = 0
+    elif here.queued == 0:
+        here.queued = 1
+        here.served_s = here.weight_s
         for t in range(here.turn_start, here.turn_stop):
             net.turns[t].tag_s = net.approaches[net.turns[t].link].clock_s
 
 
-@njit(cache=True, nogil=True)
-def _tag(t: int, weight_s: float, net: Net) -> float:
-    """Return the tag of a turn, not too far from the clock of its link."""
-    clock = net.approaches[net.turns[t].link].clock_s
-    return min(max(net.turns[t].tag_s, clock - BEHIND * weight_s), clock + AHEAD * weight_s)
+@njit(cache=True, nogil=True, forceinline=True)
+def _tag(a: int, net: Net) -> float:
+    """Return the tag of an approach's first vehicle, not too far from the clock of its link."""
+    here = net.approaches[a]
+    if here.head < 0:
+        return -math.inf
+    clock: float = net.approaches[net.turns[here.head].link].clock_s
+    if here.queued == 0:
+        return clock
+    tag = net.turns[here.head].tag_s + here.served_s
+    return min(max(tag, clock - BEHIND * here.weight_s), clock + AHEAD * here.weight_s)
 
 
-@njit(cache=True, nogil=True)
-def _leave(a: int, place: int, time_s: float, net: Net, ways: Ways) -> None:
+@njit(cache=True, nogil=True, forceinline=True)
+def _leave(a: int, time_s: float, net: Net, ways: Ways) -> None:
     """Take the first vehicle of an approach off it."""
     here = net.approaches[a]
-    who = net.vehicles[net.ring_vehicle[place]]
-    entry_s = net.ring_s[place]
+    place = here.first
     if a < ways.forbidden.shape[1]:
-        here.spent_s += time_s - entry_s
+        who = net.vehicles[net.ring_vehicle[place]]
+        spent_s = time_s - net.ring_s[place]
+        here.spent_s += spent_s
         here.spent_count += 1
         who.distance_m += here.length_m
         who.free_s += here.plain_s
-        if time_s - entry_s - here.free_s > ways.setting[1]:
+        if spent_s - here.free_s > ways.setting[1]:
             who.stops += 1
         if here.entered - here.left == here.room:
+            here.room_s = max(time_s + here.wave_s, here.in_free_s)
             before = net.nodes[here.from_node]
-            before.next_s = min(before.next_s, time_s + here.wave_s)
+            before.next_s = min(before.next_s, here.room_s)
     net.ring_s[place] = time_s
     here.left += 1
     here.left_sum_s += time_s
     here.out_free_s = time_s + here.out_gap_s
     here.head = UNDECIDED
-    for t in range(here.turn_start, here.turn_stop):
-        net.turns[t].tag_s += here.weight_s
+    here.served_s += here.weight_s
+    place = place + 1 if place + 1 < here.stop else here.stop - here.room
+    here.first = place
+    here.next_s = math.inf
+    if here.left < here.entered:
+        here.next_s = max(net.ring_s[place] + here.free_s, here.out_free_s)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _enter(v: int, t: int, time_s: float, net: Net, trace: Trace) -> None:
     """Put a vehicle on the link behind a turn."""
     turn = net.turns[t]
-    link = turn.link
-    after = net.approaches[link]
+    after = net.approaches[turn.link]
     who = net.vehicles[v]
-    place = after.ring + after.entered % after.room
+    place = after.free
     net.ring_vehicle[place] = v
     net.ring_s[place] = time_s
     if after.entered == after.left:
+        after.next_s = max(time_s + after.free_s, after.out_free_s)
         ahead = net.nodes[after.to_node]
-        ahead.next_s = min(ahead.next_s, time_s + after.free_s)
+        ahead.next_s = min(ahead.next_s, after.next_s)
     after.entered += 1
     after.entered_sum_s += time_s
     after.in_free_s = time_s + after.in_gap_s
+    place = place + 1 if place + 1 < after.stop else after.stop - after.room
+    after.free = place
+    after.room_s = math.inf
+    if after.entered - after.left < after.room:
+        after.room_s = max(net.ring_s[place] + after.wave_s, after.in_free_s)
     turn.free_at_s = time_s + turn.gap_s
     if who.mode == FOLLOWS_PATH:
         who.path_at += 1
@@ -118,12 +129,12 @@ def _enter(v: int, t: int, time_s: float, net: Net, trace: Trace) -> None:
     if len(trace.link) > 0:
         row = trace.count[0]
         trace.vehicle[row] = v
-        trace.link[row] = link
+        trace.link[row] = turn.link
         trace.entered_s[row] = time_s
         trace.count[0] = row + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _end(v: int, head: int, time_s: float, net: Net) -> None:
     """End a trip: arrived, turned away on the way, or refused before it began."""
     who = net.vehicles[v]
@@ -136,17 +147,16 @@ def _end(v: int, head: int, time_s: float, net: Net) -> None:
         who.status = TURNED_AWAY
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _move(a: int, time_s: float, net: Net, ways: Ways, trace: Trace) -> None:
     """Let the first vehicle of an approach go."""
     here = net.approaches[a]
-    place = here.ring + here.left % here.room
     head = here.head
-    v = net.ring_vehicle[place]
+    v = net.ring_vehicle[here.first]
     if head >= 0:
         after = net.approaches[net.turns[head].link]
-        after.clock_s = max(after.clock_s, _tag(head, here.weight_s, net))
-    _leave(a, place, time_s, net, ways)
+        after.clock_s = max(after.clock_s, _tag(a, net))
+    _leave(a, time_s, net, ways)
     if head >= 0:
         _enter(v, head, time_s, net, trace)
     else:
@@ -154,7 +164,21 @@ def _move(a: int, time_s: float, net: Net, ways: Ways, trace: Trace) -> None:
     net.moved[0] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
+def _ready_s(a: int, stop_s: float, net: Net, ways: Ways) -> float:
+    """Return when the first vehicle of an approach can go; inf while it cannot."""
+    here = net.approaches[a]
+    if here.next_s >= stop_s:
+        return float(here.next_s)
+    if here.head == UNDECIDED:
+        _look(a, net, ways)
+    if here.head >= 0:
+        turn = net.turns[here.head]
+        return float(max(here.next_s, turn.free_at_s, net.approaches[turn.link].room_s))
+    return math.inf if here.head == HOLDS else float(here.next_s)
+
+
+@njit(cache=True, nogil=True, forceinline=True)
 def _serve(node: int, stop_s: float, net: Net, ways: Ways, trace: Trace) -> bool:
     """Let vehicles over a node until `stop_s`, in the order of time; False when the trace is full.
 
@@ -163,34 +187,18 @@ def _serve(node: int, stop_s: float, net: Net, ways: Ways, trace: Trace) -> bool
     spot = net.nodes[node]
     while True:
         best = math.inf
-        later = math.inf
-        best_tag = math.inf
         pick = -1
         for k in range(spot.in_start, spot.in_stop):
             a = net.node_in[k]
-            here = net.approaches[a]
-            if here.left == here.entered:
-                continue
-            place = here.ring + here.left % here.room
-            ready = max(net.ring_s[place] + here.free_s, here.out_free_s)
-            if ready >= stop_s:
-                later = min(later, ready)
-                continue
-            if here.head == UNDECIDED:
-                _look(a, place, net, ways)
-            tag = -math.inf
-            if here.head >= 0:
-                ready = max(ready, net.turns[here.head].free_at_s)
-                ready = max(ready, _room_s(net.turns[here.head].link, net))
-                tag = _tag(here.head, here.weight_s, net)
-            elif here.head == HOLDS:
-                continue
-            if ready < best or (ready == best and tag < best_tag):
+            ready = _ready_s(a, stop_s, net, ways)
+            sooner = ready < best
+            if ready == best and ready < stop_s:
+                sooner = _tag(a, net) < _tag(pick, net)
+            if sooner:
                 best = ready
-                best_tag = tag
                 pick = a
-        if pick < 0 or best >= stop_s:
-            spot.next_s = min(best, later)
+        spot.next_s = best
+        if best >= stop_s:
             return True
         if len(trace.link) > 0 and trace.count[0] == len(trace.link):
             return False
@@ -220,21 +228,31 @@ def advance(
 
 
 @njit(cache=True, nogil=True)
+def _remind(here: Records, net: Net) -> None:
+    """Work out again when an approach can give and take its next vehicle."""
+    here.next_s = math.inf
+    if here.left < here.entered:
+        here.next_s = max(net.ring_s[here.first] + here.free_s, here.out_free_s)
+    here.room_s = math.inf
+    if here.entered - here.left < here.room:
+        here.room_s = max(net.ring_s[here.free] + here.wave_s, here.in_free_s)
+
+
+@njit(cache=True, nogil=True)
 def rouse(net: Net, now_s: float, heads: int) -> None:
-    """Have every node looked at again.
+    """Have every node looked at again, after its limits or what it chooses by have changed.
 
     heads   0: the first vehicles stay with what they chose; 1: those who choose by what they see
             think again; 2: all do
     """
     for node in range(len(net.nodes)):
         net.nodes[node].next_s = now_s
-    if heads == 0:
-        return
     for a in range(len(net.approaches)):
         here = net.approaches[a]
-        if here.left == here.entered or here.head == UNDECIDED:
+        _remind(here, net)
+        if heads == 0 or here.left == here.entered:
             continue
-        v = net.ring_vehicle[here.ring + here.left % here.room]
+        v = net.ring_vehicle[here.first]
         if heads == 2 or net.vehicles[v].mode == LIVE or here.head in (HOLDS, GIVES_UP):
             here.head = UNDECIDED
 
@@ -248,7 +266,7 @@ def measure(net: Net, now_s: float, link_s: Floats) -> None:
         if here.spent_count > 0:
             seen = max(seen, here.spent_s / here.spent_count)
         if here.entered > here.left:
-            seen = max(seen, now_s - net.ring_s[here.ring + here.left % here.room])
+            seen = max(seen, now_s - net.ring_s[here.first])
         link_s[link] = seen if here.in_gap_s < math.inf else math.inf
         here.spent_s = 0.0
         here.spent_count = 0
