@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "serve": "twin.commands.serve:serve",
     "replay": "twin.commands.replay:replay",
     "simulate": "twin.commands.simulate:simulate",
+    "scenario": "twin.commands.scenario:scenario",
     "world": "twin.commands.world:world",
     "evaluate": "twin.commands.evaluate:evaluate",
     "map": "twin.commands.maps:maps",

@@ -190,6 +190,10 @@ class Scenario(Part, frozen=True, kw_only=True):
         tuple[ZoneHours, ...], Meta(description="Restricted zones, as they are in the base.")
     ] = ()
     engine: Engine = Engine()
+    calibration: Annotated[
+        tuple[AnyEdit, ...],
+        Meta(description="What the map gets wrong, put right in base and edited alike."),
+    ] = ()
     edits: tuple[AnyEdit, ...] = ()
 
 
