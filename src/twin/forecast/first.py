@@ -27,13 +27,14 @@ FADE_S = 2700.0  # by which a last value fades to the usual one
 PHYSICS_MEMORY_S = 5400.0  # by which physics fades to the usual day
 NORMAL_80 = 1.2816  # standard deviations that bound 80 % of a normal distribution
 WIDEST_FRAC = 0.2  # of free speed: no link wanders by a larger standard deviation
-MODEL = "first-1"
+MODEL = "first-2"
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastInput:
     """A frozen copy of all that a forecast depends on. Arrays are (links,) where not said.
 
+    steady_vps       the line through the last half hour of counts; growth_vps2: its rise a second
     usual            (1 + STEPS, links, 4) as `Perception.profile`, for now and every step
     capacity_share   (STEPS, links) what incidents leave
     """
@@ -45,6 +46,8 @@ class ForecastInput:
     flow_vps: Floats
     density_vpm: Floats
     drift_mps2_pmin: Floats
+    steady_vps: Floats
+    growth_vps2: Floats
     source: Codes
     usual: Floats
     capacity_share: Floats
@@ -65,6 +68,8 @@ def forecast_input(
         flow_vps=belief.links.flow_vps,
         density_vpm=belief.links.density_vpm,
         drift_mps2_pmin=belief.drift_mps2_pmin,
+        steady_vps=belief.steady_vps,
+        growth_vps2=belief.growth_vps2,
         source=belief.links.source,
         usual=perception.profile(moments),
         capacity_share=incidents.capacity_share(now_us, STEP_S, STEPS),
@@ -138,6 +143,8 @@ def _start(given: ForecastInput) -> Start:
         speed_mps=given.speed_mps,
         flow_vps=given.flow_vps,
         density_vpm=given.density_vpm,
+        steady_vps=np.where(np.isnan(given.flow_vps), np.nan, given.steady_vps),
+        growth_vps2=given.growth_vps2,
         usual_flow_vps=given.usual[:, :, 2],
         capacity_share=given.capacity_share,
     )

@@ -15,18 +15,28 @@ from twin.errors import MapError
 from twin.network.model import SingleMap
 from twin.perceive.kernels import links as kernel
 from twin.perceive.kernels.record import BINS, RING_FIELDS, Memory, record_readings
-from twin.perceive.kernels.sensors import SAID_FIELDS, read_sensors
+from twin.perceive.kernels.sensors import FLOW, FLOW_VAR, SAID_FIELDS, read_sensors
 from twin.perceive.layout import Layout, layout_of
 from twin.perceive.profile import LocalTime, empty_profile, link_profile
 from twin.perceive.state import LinkState, Measured
+from twin.perceive.trend import Trend, flow_trend
+
+HEADING_S = 900.0  # over which a growth is carried from links with counts to those without
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """All links, and how fast the speed of each wanders: (m/s)^2 a minute, NaN unknown."""
+    """All links, how fast the speed of each wanders, and where its flow is heading.
+
+    drift_mps2_pmin   (links,) (m/s)^2 a minute, NaN unknown
+    steady_vps, growth_vps2   (links,) the line through the last half hour of counts: its value now
+                      and its rise a second; NaN where no count makes one
+    """
 
     links: LinkState
     drift_mps2_pmin: Floats
+    steady_vps: Floats
+    growth_vps2: Floats
 
 
 class Perception:
@@ -74,23 +84,62 @@ class Perception:
 
     def link_state(self, now_us: int) -> LinkState:
         """Return the estimate of every link at `now_us`."""
-        return self.belief(now_us).links
+        found, usual = self._combined(*self._said(now_us)), self._usual(now_us)
+        kernel.fill_links(self.layout.places, usual, found)
+        return _links(now_us, found)
 
     def belief(self, now_us: int) -> Belief:
-        """Return the estimate of every link at `now_us`, with how fast it wanders."""
-        layout, links = self.layout, len(self.layout.places.lanes)
+        """Return the estimate of every link at `now_us`, with how it wanders and where it heads."""
+        said, freshness = self._said(now_us)
+        found = self._combined(said, freshness)
+        usual = self._usual(now_us)
+        kernel.fill_links(self.layout.places, usual, found)
+        steady_vps, growth_vps2 = self._heading(now_us, said, freshness, usual)
+        return _belief(now_us, found, steady_vps, growth_vps2)
+
+    def _usual(self, now_us: int) -> Floats:
+        """Return the usual state of this moment, (links, 4) as `profile`."""
+        return np.asarray(self.profile(np.array([now_us], np.int64))[0], np.float64)
+
+    def _said(self, now_us: int) -> tuple[Floats, Ints]:
+        """Return what the last minutes of every sensor tell, and how fresh it is."""
         said = np.empty((len(self._memory.newest), SAID_FIELDS))
         freshness = np.empty(len(said), np.int64)
-        read_sensors(now_us, self._memory, layout.sensor_free_mps, said, freshness)
+        read_sensors(now_us, self._memory, self.layout.sensor_free_mps, said, freshness)
+        return said, freshness
+
+    def _combined(self, said: Floats, freshness: Ints) -> kernel.Found:
+        """Return what the sensors of every link say together."""
+        links = len(self.layout.places.lanes)
         found = kernel.Found(
             belief=np.empty((links, kernel.BELIEF_FIELDS)),
             source=np.empty(links, np.int64),
             freshness=np.empty(links, np.int64),
         )
-        kernel.combine_links(layout.places, said, freshness, np.empty(11), found)
-        usual = self.profile(np.array([now_us], np.int64))[0]
-        kernel.fill_links(layout.places, usual, found)
-        return _belief(now_us, found)
+        kernel.combine_links(self.layout.places, said, freshness, np.empty(11), found)
+        return found
+
+    def _heading(
+        self, now_us: int, said: Floats, freshness: Ints, usual: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return steady flow and its growth of every link, carried to neighbours as flows are."""
+        trend: Trend = flow_trend(
+            self._memory.ring_bin,
+            self._memory.ring_sums,
+            now_us,
+            free_mps=self.layout.sensor_free_mps,
+            recent=said[:, FLOW],
+            spread=np.sqrt(said[:, FLOW_VAR]),
+        )
+        said = said.copy()
+        flows = []
+        for ahead_s in (0.0, HEADING_S):
+            there = np.maximum(trend.flow_vps + ahead_s * trend.growth_vps2, 0.0)
+            said[:, FLOW] = np.where(np.isnan(there), said[:, FLOW], there)
+            found = self._combined(said, freshness)
+            kernel.fill_links(self.layout.places, usual, found)
+            flows.append(found.belief[:, kernel.B_FLOW].copy())
+        return flows[0], (flows[1] - flows[0]) / HEADING_S
 
     def profile(self, time_us: Ints) -> Floats:
         """Return the usual state at these moments, (moments, links, 4), NaN = not learned.
@@ -140,22 +189,28 @@ class Perception:
         return digest.hexdigest()
 
 
-def _belief(now_us: int, found: kernel.Found) -> Belief:
+def _belief(now_us: int, found: kernel.Found, steady_vps: Floats, growth_vps2: Floats) -> Belief:
+    return Belief(
+        links=_links(now_us, found),
+        drift_mps2_pmin=np.ascontiguousarray(found.belief[:, kernel.B_DRIFT]),
+        steady_vps=steady_vps,
+        growth_vps2=growth_vps2,
+    )
+
+
+def _links(now_us: int, found: kernel.Found) -> LinkState:
     """Turn the kernel's columns into the published ones."""
     columns = np.ascontiguousarray(found.belief.T)
-    return Belief(
-        links=LinkState(
-            time_us=now_us,
-            speed_mps=columns[kernel.B_SPEED],
-            speed_sd_mps=np.sqrt(columns[kernel.B_SPEED_VAR]),
-            flow_vps=columns[kernel.B_FLOW],
-            flow_sd_vps=np.sqrt(columns[kernel.B_FLOW_VAR]),
-            density_vpm=columns[kernel.B_DENSITY],
-            density_sd_vpm=np.sqrt(columns[kernel.B_DENSITY_VAR]),
-            age_s=columns[kernel.B_AGE],
-            source=found.source.astype(np.uint8),
-            freshness=found.freshness.astype(np.uint8),
-            closed=np.zeros(len(found.source), np.uint8),
-        ),
-        drift_mps2_pmin=columns[kernel.B_DRIFT],
+    return LinkState(
+        time_us=now_us,
+        speed_mps=columns[kernel.B_SPEED],
+        speed_sd_mps=np.sqrt(columns[kernel.B_SPEED_VAR]),
+        flow_vps=columns[kernel.B_FLOW],
+        flow_sd_vps=np.sqrt(columns[kernel.B_FLOW_VAR]),
+        density_vpm=columns[kernel.B_DENSITY],
+        density_sd_vpm=np.sqrt(columns[kernel.B_DENSITY_VAR]),
+        age_s=columns[kernel.B_AGE],
+        source=found.source.astype(np.uint8),
+        freshness=found.freshness.astype(np.uint8),
+        closed=np.zeros(len(found.source), np.uint8),
     )
