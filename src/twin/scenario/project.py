@@ -58,7 +58,12 @@ def open_project(scenario: Scenario, folder: Path, *, network: SingleMap | None 
     flows, inside_zone = _streams(scenario, folder, start_s, end_s)
     classes = _classes(scenario, flows)
     here = Here(Study(base_map, flows), start_s, end_s, tuple(one.name for one in classes), "")
-    base = Study(base_map, _placed(flows, here), zones=_zone_rules(scenario, here))
+    plain = Study(base_map, _placed(flows, here), zones=_zone_rules(scenario, here))
+    base, _ = changed(
+        scenario.calibration,
+        Here(plain, start_s, end_s, tuple(one.name for one in classes), ""),
+        part="calibration",
+    )
     edited, done = changed(
         scenario.edits, Here(base, start_s, end_s, tuple(one.name for one in classes), "")
     )

@@ -26,6 +26,7 @@ _SWAPS: Final[dict[type[form.Edit], Callable[[Any, Here], list[Swap]]]] = {
     form.DemandShift: travel.demand_shift,
     form.Incident: roads.incident,
     form.WorkZone: roads.work_zone,
+    form.WeatherChange: roads.weather,
     form.Split: travel.split,
 }
 
@@ -43,14 +44,17 @@ def swaps_of(edit: form.AnyEdit, here: Here) -> tuple[Swap, ...]:
     return tuple(_SWAPS[type(edit)](edit, here))
 
 
-def changed(edits: Sequence[form.AnyEdit], here: Here) -> tuple[Study, tuple[Done, ...]]:
+def changed(
+    edits: Sequence[form.AnyEdit], here: Here, *, part: str = "edits"
+) -> tuple[Study, tuple[Done, ...]]:
     """Carry edits out, one after the other, on the study of `here`.
 
+    part   the member of the file that lists them
     Raises InputError with the field of the first edit that cannot be, `edits[3].links`.
     """
     study, done = here.study, []
     for number, edit in enumerate(edits):
-        place = replace(here, study=study, field=f"edits[{number}]")
+        place = replace(here, study=study, field=f"{part}[{number}]")
         try:
             swaps = swaps_of(edit, place)
             study = swapped(study, swaps)

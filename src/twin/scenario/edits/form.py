@@ -154,6 +154,15 @@ class WorkZone(Edit, frozen=True, kw_only=True, tag="work_zone"):
     speed_kph: Positive | None = None
 
 
+class WeatherChange(Edit, frozen=True, kw_only=True, tag="weather"):
+    """Another weather on every road, for the whole horizon. The source must be named."""
+
+    name: Name
+    capacity_factor: Annotated[float, Meta(gt=0, le=1.5)]
+    speed_factor: Annotated[float, Meta(gt=0, le=1.5)]
+    source: Annotated[str, Meta(min_length=8, description="Where the factors come from.")]
+
+
 class Split(Edit, frozen=True, kw_only=True, tag="split"):
     """A share of the drivers does not take this turn, as if a sign sent them round it."""
 
@@ -178,5 +187,6 @@ AnyEdit = (
     | DemandShift
     | Incident
     | WorkZone
+    | WeatherChange
     | Split
 )

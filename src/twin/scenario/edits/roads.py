@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twin.ids import LinkId, MovementId, NodeId
+from twin.network import settle
 from twin.network.geometry import line_length_m
 from twin.network.model import Link, Movement, Point, TurnKind
 from twin.scenario.edits.form import (
@@ -17,6 +18,7 @@ from twin.scenario.edits.form import (
     Incident,
     NewLink,
     RampMeter,
+    WeatherChange,
     WorkZone,
 )
 from twin.scenario.edits.place import Here
@@ -114,7 +116,7 @@ def new_link(edit: NewLink, here: Here) -> list[Swap]:
         capacity_vps=vps_from_vph(edit.capacity_vph),
         link_class=edit.class_,
     )
-    swaps = appended(here.study, "links", link)
+    swaps = appended(here.study, "links", settle.link(link))
     swaps += appended(here.study, "movements", *_new_turns(link, here))
     from_s, until_s = here.window(edit)
     spans = [(0.0, from_s), (until_s, float("inf"))]
@@ -185,13 +187,31 @@ def work_zone(edit: WorkZone, here: Here) -> list[Swap]:
     return swaps
 
 
+def weather(edit: WeatherChange, here: Here) -> list[Swap]:
+    """Change capacity and free speed of every link of the map."""
+    here.undated(edit, _ONE_DIAGRAM)
+    return [
+        _link_swap(
+            here,
+            link,
+            replace(
+                link,
+                capacity_vps=link.capacity_vps * edit.capacity_factor,
+                free_speed_mps=link.free_speed_mps * edit.speed_factor,
+            ),
+        )
+        for link in here.study.network.links
+    ]
+
+
 def _both_ends(link: Link, edit: Edit, here: Here, share: float) -> list[Limit]:
     from_s, until_s = here.window(edit)
     return [Limit(str(link.id), place, from_s, until_s, share=share) for place in Place]
 
 
 def _link_swap(here: Here, link: Link, new: Link) -> Swap:
-    return Swap("links", here.study.network.link_rows[link.id], link, new)
+    """Return the swap of a link; on the map's grid of numbers, so that it can be undone."""
+    return Swap("links", here.study.network.link_rows[link.id], link, settle.link(new))
 
 
 def _whom(classes: tuple[str, ...]) -> tuple[tuple[tuple[str, float], ...], float]:

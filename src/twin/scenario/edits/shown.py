@@ -110,6 +110,10 @@ _WORDS: Final[dict[type[form.Edit], Callable[[Any, SingleMap], str]]] = {
         f"Incident on {_link(e.link, m)}: {e.capacity_share:.0%} of its capacity left"
     ),
     form.WorkZone: _works,
+    form.WeatherChange: lambda e, m: (
+        f"{e.name}: capacity of every link times {e.capacity_factor:g}, free speed times "
+        f"{e.speed_factor:g}, after {e.source}"
+    ),
     form.Split: lambda e, m: (
         f"{e.divert_share:.0%} of drivers{_for(e.classes)} sent round the turn from "
         f"{_link(e.from_link, m)} into {_link(e.to_link, m)}"
