@@ -21,12 +21,21 @@ from twin.api.served import Served
 from twin.clock import datetime_from_us
 from twin.control.decision import act_refusal
 from twin.errors import Fault
-from twin.events import Act, DecisionEvent, DecisionKind, DecisionState, OperatorAct, Topic
+from twin.events import (
+    DEVICE_KINDS,
+    Act,
+    DecisionEvent,
+    DecisionKind,
+    DecisionState,
+    OperatorAct,
+    Topic,
+)
 from twin.ids import derived_id
 from twin.store import audit
 from twin.store import decisions as kept
 
 MOST: Final = 500
+_RUNNING: Final = frozenset({DecisionState.ISSUED, DecisionState.ACKNOWLEDGED})
 _MADE: Final = {
     Act.APPROVE: frozenset({DecisionState.APPROVED, DecisionState.ISSUED}),
     Act.REJECT: frozenset({DecisionState.REJECTED}),
@@ -94,7 +103,7 @@ async def reject_decision(
 async def release_decision(
     request: Request, served: House, person: Asking, decision_id: DecisionId
 ) -> Response:
-    """End a grant in force, as the version that was seen; answers when it took effect."""
+    """End a grant or a command in force, as it was seen; answers when it took effect."""
     return await _act(request, served, person, decision_id, Act.RELEASE)
 
 
@@ -119,9 +128,8 @@ async def _act(
         raise _conflict(refusal)
     await _note(served, act, f"decision.{kind}", {})
     await served.append(served.topics.place(Topic.ACT), [msgspec.json.encode(act)], source="api")
-    after = await served.board.wait_decision(
-        decision_id, beyond=seen_version, timeout_s=served.approve_wait_s
-    )
+    beyond = current.version if current.kind in DEVICE_KINDS else seen_version
+    after = await _after(served, act, beyond)
     if after is None:
         (view,) = await _views(served, [current], person)
         return json_answer(view, HTTPStatus.ACCEPTED)
@@ -132,6 +140,17 @@ async def _act(
         raise _conflict(Fault("seen_version", str(seen_version), rule, "conflict"))
     (view,) = await _views(served, [after], person)
     return json_answer(view)
+
+
+async def _after(served: Served, act: OperatorAct, beyond: int) -> DecisionEvent | None:
+    """Wait for what follows an act; a command whose lease was renewed meanwhile still runs."""
+    while True:
+        after = await served.board.wait_decision(
+            act.target, beyond=beyond, timeout_s=served.approve_wait_s
+        )
+        if after is None or after.kind not in DEVICE_KINDS or after.state not in _RUNNING:
+            return after
+        beyond = after.version
 
 
 async def _note(served: Served, act: OperatorAct, what: str, more: dict[str, str]) -> None:
@@ -236,7 +255,7 @@ ENDPOINTS: Final = (
         method="POST",
         path="/decisions/{decision_id}/release",
         handler=release_decision,
-        summary="Release a grant",
+        summary="Release a grant, or end a command to a device",
         tag="decisions",
         answer=DecisionView,
         also=_ACT_ANSWERS,

@@ -76,6 +76,8 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("POST", f"{API}/decisions/{{decision_id}}/approve"): _OPERATOR,
     ("POST", f"{API}/decisions/{{decision_id}}/reject"): _OPERATOR,
     ("POST", f"{API}/decisions/{{decision_id}}/release"): _OPERATOR,
+    ("POST", f"{API}/commands"): _OPERATOR,
+    ("GET", f"{API}/devices"): _TRAFFIC,
     ("GET", f"{API}/alerts/stream"): _TRAFFIC,  # the same
     ("GET", f"{API}/gates"): _TRAFFIC | {Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER},
     ("GET", f"{API}/gates/events"): _VEHICLES,

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from twin.api.auth import House
 from twin.api.routes import Endpoint, json_answer
 from twin.api.schemas import CommandsView
+from twin.network.devices import road_devices
 
 LONGEST_WAIT_S: Final = 30.0
 
@@ -18,7 +19,10 @@ async def street_commands(
     served: House,
     device: Annotated[
         list[str] | None,
-        Query(description="ids of junctions and gates; all without it", max_length=500),
+        Query(
+            description="ids of junctions, gates, ramp meters, signs; all without it",
+            max_length=500,
+        ),
     ] = None,
     after: Annotated[
         int, Query(ge=0, le=2**62, description="from the last answer; 0 at first")
@@ -27,8 +31,9 @@ async def street_commands(
         float, Query(ge=0, le=LONGEST_WAIT_S, description="for the first, service s")
     ] = 0.0,
 ) -> Response:
-    """Give issued decisions that still hold; waits until there is one or `wait_s` is over."""
-    devices = device or [*served.network.junction_rows, *served.network.gate_rows]
+    """Give issued decisions that still hold, and which orders ended; waits for one, or `wait_s`."""
+    beside = [one.id for one in road_devices(served.network)] if not device else []
+    devices = device or [*served.network.junction_rows, *beside]
     found = await served.board.commands.wait(devices, after, wait_s)
     return json_answer(CommandsView(after=found.after, commands=list(found.commands)))
 
