@@ -81,7 +81,8 @@ def _streets(rng: np.random.Generator, side: int) -> np.ndarray:
     kept = arterial | (rng.random(len(ends)) > 0.15)
     length_m = rng.uniform(180, 400, len(ends))
     kind = np.where(arterial | (rng.random(len(ends)) > 0.18), 0, rng.integers(1, 3, len(ends)))
-    return np.column_stack([ends[:, :2], length_m, arterial, kind])[kept]
+    table: np.ndarray = np.column_stack([ends[:, :2], length_m, arterial, kind])
+    return table[kept]
 
 
 def _roads(streets: np.ndarray, side: int) -> tuple[Roads, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 from simulate_roads import random_network
 from twin.columns import Floats, Ints
 from twin.simulate.kernels.arrays import GENERAL, MERGE, SINGLE, Limits, Wires
-from twin.simulate.kernels.node import pass_nodes
+from twin.simulate.kernels.node import none_bound, pass_nodes
 from twin.simulate.ltm import LinkTransmission
 from twin.simulate.node import still_flow
 from twin.simulate.roads import Roads, Turns, node_kinds, summed
@@ -56,19 +56,21 @@ def _nodes(
     rng: np.random.Generator, node_of: Ints, approach: Ints, link: Ints, share: Floats
 ) -> Nodes:
     approaches, links = len(node_of), int(link.max()) + 1
-    starts = np.concatenate([[0], np.cumsum(np.bincount(node_of))]).astype(np.int64)
-    turn_start = np.concatenate([[0], np.cumsum(np.bincount(approach))]).astype(np.int64)
-    rows, nothing = np.arange(approaches, dtype=np.int32), np.zeros(0)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(node_of))])
+    turn_start = np.concatenate([[0], np.cumsum(np.bincount(approach))])
+    nothing = np.zeros(0)
+    pairs = np.unique(node_of[approach] * links + link)
     wires = Wires(
-        priority=rng.uniform(500, 2000, approaches),
-        node_start=starts.astype(np.int32), node_in=rows,
-        node_kind=node_kinds(starts, rows, turn_start, link).astype(np.int32),
-        turn_start=turn_start.astype(np.int32), turn_link=link.astype(np.int32),
-        turn_from=approach.astype(np.int32),
+        priority=rng.uniform(500, 2000, approaches), node_start=starts.astype(np.uint32),
+        node_in=np.arange(approaches, dtype=np.uint32), node_kind=np.zeros(0, np.uint32),
+        turn_start=turn_start.astype(np.uint32), turn_link=link.astype(np.uint32),
+        turn_from=approach.astype(np.uint32), out_link=(pairs % links).astype(np.uint32),
+        out_start=np.searchsorted(pairs // links, np.arange(NODES + 1)).astype(np.uint32),
     )  # fmt: skip
+    wires = wires._replace(node_kind=node_kinds(wires))
     limits = Limits(
-        turn_share=share, exit_share=nothing, turn_capacity=nothing, out_capacity=nothing,
-        in_capacity=nothing, drop_share=nothing, demand=nothing,
+        turn_share=share, exit_share=np.zeros(approaches), turn_capacity=nothing,
+        out_capacity=nothing, in_capacity=nothing, drop_share=nothing, demand=nothing,
     )  # fmt: skip
     sending = rng.uniform(0, 2000, approaches) * (rng.random(approaches) > 0.1)
     receiving = rng.uniform(0, 2000, links) * (rng.random(links) > 0.05)
@@ -79,7 +81,7 @@ def moved_by(nodes: Nodes, sending: Floats, receiving: Floats) -> Floats:
     """Return what leaves every approach."""
     flow = still_flow(len(sending), len(receiving))
     flow.sending[:], flow.receiving[:] = sending, receiving
-    pass_nodes(nodes.wires, nodes.limits, flow)
+    pass_nodes(nodes.wires, nodes.limits, flow, none_bound(NODES))
     return flow.moved
 
 
@@ -95,7 +97,7 @@ def moved(nodes: Nodes) -> Floats:
 
 def entering(nodes: Nodes, moved: Floats) -> Floats:
     turned = moved[nodes.wires.turn_from] * nodes.limits.turn_share
-    return summed(nodes.wires.turn_link, turned, len(nodes.receiving))
+    return summed(nodes.wires.turn_link.astype(np.int64), turned, len(nodes.receiving))
 
 
 def test_all_kinds_of_nodes_are_there(nodes: Nodes) -> None:
@@ -134,7 +136,7 @@ def test_more_room_on_links_that_are_not_full_changes_nothing(nodes: Nodes, move
 
 
 def test_the_codes_by_kind_change_no_flow(nodes: Nodes, moved: Floats) -> None:
-    general = nodes.wires._replace(node_kind=np.full(NODES, GENERAL, np.int32))
+    general = nodes.wires._replace(node_kind=np.full(NODES, GENERAL, np.uint32))
     plain = moved_by(nodes._replace(wires=general), nodes.sending, nodes.receiving)
     assert np.abs(plain - moved).max() <= 1e-12 * 2000
 

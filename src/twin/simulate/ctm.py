@@ -209,6 +209,7 @@ class CellTransmission:
             sending=np.zeros((approaches, members)),
             moved=np.zeros((approaches, members)),
             receiving=np.zeros((links, members)),
+            asked=np.zeros((links, members)),
         )
 
     def _jam_vpm(self) -> Floats:

@@ -7,7 +7,7 @@ import numpy as np
 from twin.columns import Floats
 from twin.errors import SimulationError
 from twin.simulate.kernels.arrays import GENERAL, Flow, Limits, Wires
-from twin.simulate.kernels.node import pass_nodes
+from twin.simulate.kernels.node import none_bound, pass_nodes
 
 
 def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floats) -> Floats:
@@ -42,7 +42,7 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
     flow = still_flow(approaches, after)
     flow.sending[:] = sending
     flow.receiving[:] = receiving
-    pass_nodes(_wires(priority, after), limits, flow)
+    pass_nodes(_wires(priority, after), limits, flow, none_bound(1))
     return flow.moved[:, None] * share
 
 
@@ -51,14 +51,14 @@ def _wires(priority: Floats, after: int) -> Wires:
     approaches = len(priority)
     return Wires(
         priority=priority.astype(np.float64),
-        node_start=np.array([0, approaches], np.int32),
-        node_in=np.arange(approaches, dtype=np.int32),
-        node_kind=np.full(1, GENERAL, np.int32),
-        turn_start=np.arange(approaches + 1, dtype=np.int32) * np.int32(after),
-        turn_link=np.tile(np.arange(after, dtype=np.int32), approaches),
-        turn_from=np.repeat(np.arange(approaches, dtype=np.int32), after),
-        out_start=np.array([0, after], np.int32),
-        out_link=np.arange(after, dtype=np.int32),
+        node_start=np.array([0, approaches], np.uint32),
+        node_in=np.arange(approaches, dtype=np.uint32),
+        node_kind=np.full(1, GENERAL, np.uint32),
+        turn_start=np.arange(approaches + 1, dtype=np.uint32) * np.uint32(after),
+        turn_link=np.tile(np.arange(after, dtype=np.uint32), approaches),
+        turn_from=np.repeat(np.arange(approaches, dtype=np.uint32), after),
+        out_start=np.array([0, after], np.uint32),
+        out_link=np.arange(after, dtype=np.uint32),
     )
 
 

@@ -24,10 +24,10 @@ def ring_of(time_s: Floats, step_s: float) -> Ring:
     return Ring(
         steps=steps,
         lag=np.ceil(steps) - steps,
-        place=(first[group] + row).astype(np.int32),
-        group=group.astype(np.int32),
-        size=sizes.astype(np.int32),
-        stride=stride.astype(np.int32),
+        place=(first[group] + row).astype(np.uint32),
+        group=group.astype(np.uint32),
+        size=sizes.astype(np.uint32),
+        stride=stride.astype(np.uint32),
     )
 
 
@@ -39,7 +39,7 @@ def places(ring: Ring) -> int:
 def history_of(ring: Ring, now: Floats, rise: Floats) -> Floats:
     """Return the past of counts that rose evenly by `rise` in the travel time, up to `now`."""
     history = np.zeros(places(ring))
-    sizes, stride = ring.size[ring.group], ring.stride[ring.group]
+    sizes, stride = _by_link(ring)
     for back in range(int(sizes.max(initial=0))):
         rows = np.flatnonzero(back < sizes)
         slot = (-back) % sizes[rows]
@@ -54,7 +54,7 @@ def steps_ago(ring: Ring, history: Floats, *, step: int, links: Ints, back: Floa
 
     history   whose slot of this step has been written
     """
-    sizes, stride = ring.size[ring.group[links]], ring.stride[ring.group[links]]
+    sizes, stride = (column[links] for column in _by_link(ring))
     whole = np.floor(back).astype(np.int64)
     earlier = np.minimum(whole + 1, sizes - 1)
     near = history[ring.place[links] + (step - whole) % sizes * stride]
@@ -64,4 +64,10 @@ def steps_ago(ring: Ring, history: Floats, *, step: int, links: Ints, back: Floa
 
 def write_now(ring: Ring, history: Floats, *, step: int, now: Floats) -> None:
     """Write the counts of this step into the rings, as the kernel does when it goes on."""
-    history[ring.place + step % ring.size[ring.group] * ring.stride[ring.group]] = now
+    sizes, stride = _by_link(ring)
+    history[ring.place + step % sizes * stride] = now
+
+
+def _by_link(ring: Ring) -> tuple[Ints, Ints]:
+    """Return how many slots each link's ring has, and how far apart they are."""
+    return ring.size[ring.group].astype(np.int64), ring.stride[ring.group].astype(np.int64)

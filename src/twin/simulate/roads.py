@@ -168,7 +168,7 @@ def node_kinds(wires: Wires) -> Rows:
     node = np.repeat(np.arange(len(ways)), ways)
     np.maximum.at(most_turns, node, np.diff(wires.turn_start))
     turns = wires.turn_start[wires.node_start[1:]] - wires.turn_start[wires.node_start[:-1]]
-    kinds = np.full(len(ways), GENERAL, np.int32)
+    kinds = np.full(len(ways), GENERAL, np.uint32)
     kinds[(np.diff(wires.out_start) == 1) & (most_turns == 1) & (turns == ways)] = MERGE
     kinds[ways == 1] = SINGLE
     return kinds
@@ -186,14 +186,14 @@ def wires_of(roads: Roads, turns: Turns, priority_vps: Floats) -> tuple[Wires, I
     out_joint = out // max(len(roads), 1)
     wires = Wires(
         priority=np.ascontiguousarray(priority_vps, np.float64),
-        node_start=node_start.astype(np.int32),
-        node_in=node_in.astype(np.int32),
-        node_kind=np.zeros(0, np.int32),
-        turn_start=turn_start.astype(np.int32),
-        turn_link=turns.link[order].astype(np.int32),
-        turn_from=turns.approach[order].astype(np.int32),
-        out_start=np.searchsorted(out_joint, np.arange(len(node_start))).astype(np.int32),
-        out_link=(out % max(len(roads), 1)).astype(np.int32),
+        node_start=node_start.astype(np.uint32),
+        node_in=node_in.astype(np.uint32),
+        node_kind=np.zeros(0, np.uint32),
+        turn_start=turn_start.astype(np.uint32),
+        turn_link=turns.link[order].astype(np.uint32),
+        turn_from=turns.approach[order].astype(np.uint32),
+        out_start=np.searchsorted(out_joint, np.arange(len(node_start))).astype(np.uint32),
+        out_link=(out % max(len(roads), 1)).astype(np.uint32),
     )
     return wires._replace(node_kind=node_kinds(wires)), order.astype(np.int64)
 

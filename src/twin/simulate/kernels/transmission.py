@@ -33,7 +33,9 @@ class Slots(NamedTuple):
 @njit(cache=True, nogil=True)
 def _no_slots(ring: Ring) -> Slots:
     groups = len(ring.size)
-    return Slots(np.zeros(groups, np.uint32), np.zeros(groups, np.uint32), np.zeros(groups, np.uint32))
+    return Slots(
+        np.zeros(groups, np.uint32), np.zeros(groups, np.uint32), np.zeros(groups, np.uint32)
+    )
 
 
 @njit(cache=True, nogil=True)
