@@ -1,4 +1,4 @@
-"""What stands beside the roads: detectors, bus stops, signs, rails, plans, one planned work."""
+"""What stands beside the roads: detectors, stops, signs, ramp meters, rails, plans, one work."""
 
 from __future__ import annotations
 
@@ -144,6 +144,32 @@ def _sign(sheet: Sheet, name: str, link: str, at_m: float, authority: str) -> Fe
     )
 
 
+METERED = ("R1-N", "R2-N", "R3-N", "R4-N", "R5-N", "R6-S", "R5-S", "R4-S")
+"""On-ramps with a meter: all before the viaduct northbound, three before the city southbound."""
+LINE_M = 8.0  # the stop line of a meter lies so far before the end of its link
+
+
+def _meters(sheet: Sheet) -> list[Feature]:
+    """Make the ramp meters: at the end of the ramp's first link, where a queue has room."""
+    made = []
+    for ramp in METERED:
+        link = sheet.links[f"{ramp}-on-1"]
+        at_m = round(link.length_m - LINE_M, 1)
+        lon, lat = to_wgs84(along(sheet.lines[str(link.id)], at_m))
+        made.append(
+            Feature(
+                id=f"RM-{ramp[3]}{ramp[1]}",
+                layer=Layer.RAMP_METER,
+                wkt=f"POINT ({lon} {lat})",
+                name=f"{link.name}, sentido {'norte' if ramp[3] == 'N' else 'sur'}",
+                authority=STATE,
+                links=(link.id,),
+                extra=(("position_m", f"{at_m:g}"),),
+            )
+        )
+    return made
+
+
 def _rails() -> list[Feature]:
     end_m = column_m(COLUMNS - 1)
     main = tuple(beside(s * 500.0, -900.0 + 60.0 * (s % 7)) for s in range(41))
@@ -191,4 +217,5 @@ def features(sheet: Sheet) -> tuple[Feature, ...]:
             links=works,
         ),
         *_signs(sheet),
+        *_meters(sheet),
     )

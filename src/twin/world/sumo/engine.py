@@ -10,7 +10,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from xml.sax.saxutils import quoteattr
 
 from twin.errors import Fault, InputError, SimulationError
 from twin.network.sumo.detectors import PERIOD_S, Loop
+from twin.world.sumo.hands import Hands
 from twin.world.sumo.meters import LoopCount
 from twin.world.sumo.scene import Scene
 
@@ -141,6 +142,7 @@ class Engine:
                 )
         except (self._fault, traci.exceptions.TraCIException, OSError) as error:
             raise SimulationError(self._why(error)) from error
+        self._hands = Hands(self._sumo, traci.exceptions.TraCIException)
         self._subscribe()
 
     def _subscribe(self) -> None:
@@ -196,6 +198,13 @@ class Engine:
             raise SimulationError(self._why(error)) from error
         letter = self._constants.TL_RED_YELLOW_GREEN_STATE
         return {light: str(found[light][letter]) for light in self._lights}
+
+    def act(self, doing: Callable[[Hands], None]) -> None:
+        """Let devices put their hands on the traffic. Raises SimulationError when SUMO has died."""
+        try:
+            doing(self._hands)
+        except (self._fault, OSError) as error:
+            raise SimulationError(self._why(error)) from error
 
     def _add_occupancy(self) -> None:
         share = self._constants.LAST_STEP_OCCUPANCY

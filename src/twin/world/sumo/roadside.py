@@ -1,4 +1,4 @@
-"""What else stands and works in a city: cameras, gates, a clerk, and who reports incidents."""
+"""What else works in a city: cameras, gates, meters, signs, a clerk, who reports incidents."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from twin.events import Passage, Reading
 from twin.keys import Key
 from twin.network.model import SingleMap
 from twin.seal import seal
+from twin.world.devices import RoadDevices
 from twin.world.faults import Distorter
 from twin.world.gates import Gates
 from twin.world.player import Player, PlayerKeys
 from twin.world.service import Pause
 from twin.world.sumo.city import City
 from twin.world.sumo.gatewatch import GateWatch, Places
+from twin.world.sumo.hands import Hands
+from twin.world.sumo.kerbside import Kerbside
 from twin.world.sumo.line import Line
 from twin.world.sumo.sender import Sender
 
@@ -56,6 +59,8 @@ class Roadside:
         self._start_us = wire.clock.now_us()
         self.sender = Sender(line, wire.clock, path="/passages", encode=encoder(keys.seal))
         self.gates = Gates(network, service=line, clock=wire.clock, pause=wire.pause)
+        self.devices = RoadDevices(network, service=line, clock=wire.clock, pause=wire.pause)
+        self.kerbside = Kerbside(network, self.devices, self.gates)
         self.player = Player(
             recording=city.script,
             client=wire.client,
@@ -66,17 +71,22 @@ class Roadside:
 
     @property
     def links(self) -> tuple[str, ...]:
-        """The links whose vehicles `see` wants to know."""
-        return self._watch.links
+        """The links whose vehicles `see` and `act` want to know."""
+        return tuple(dict.fromkeys((*self._watch.links, *self.kerbside.links)))
 
     def see(self, places: Places, now_us: int, distorter: Distorter) -> None:
         """Read the plates of who passed, and hand them to the line as they are due."""
         self.sender.put(distorter.feed(self._watch.see(places, now_us)))
         self.sender.ring()
 
+    def act(self, hands: Hands, places: Places, now_us: int) -> None:
+        """Let meters, signs and barriers do to the traffic what they show. Blocks."""
+        self.kerbside.beat(hands, places, now_us)
+
     def jobs(self) -> tuple[Coroutine[Any, Any, None], ...]:
         """Return what must run: first the sender, which ends by itself after `sender.end`."""
-        return self.sender.run(), self.gates.run(), self.player.run(self._start_us)
+        player = self.player.run(self._start_us)
+        return self.sender.run(), self.gates.run(), self.devices.run(), player
 
 
 def encoder(key: Key | None) -> Callable[[Reading | Passage], bytes]:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -198,6 +199,8 @@ class Street:
             self._measure(engine, second + 1, now_us + SECOND_US)
             if self.roadside:
                 self.roadside.see(engine.places, now_us, self.distorter)
+                act = partial(self.roadside.act, places=engine.places, now_us=now_us)
+                await asyncio.to_thread(engine.act, act)
             if self._paced:
                 self._paced.allow(now_us + SECOND_US + us_from_seconds(_GRACE_S))
             self._keep_pace(second)
