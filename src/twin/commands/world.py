@@ -266,7 +266,7 @@ async def _play(
         ),
         service_lag_s=lag_s,
     )
-    _cut_on_signal(street)
+    _hear_signals(street)
     await _run(street, watch)
     accounts = await read_accounts(
         client,
@@ -308,13 +308,15 @@ def _keep(order: _Order, watch: PictureWatch, books: Books, start_us: int) -> No
     books.save(order.out / "books.json")
 
 
-def _cut_on_signal(street: Street) -> None:
-    """SIGUSR1 cuts the line, and mends it."""
+def _hear_signals(street: Street) -> None:
+    """SIGUSR1 cuts the line, and mends it; SIGUSR2 ends the run in good order."""
 
     def toggle() -> None:
         street.line_down = not street.line_down
 
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, toggle)
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, toggle)
+    loop.add_signal_handler(signal.SIGUSR2, street.stop)
 
 
 async def _alone(order: _Order) -> Delay:

@@ -110,10 +110,10 @@ class Wiretap:
             account.refused += len(items)
             return
         account.posted += len(items)
-        await response.aread()
-        account.told += _told(response)
         for item in items:
             account.expected[self._verdict(topic, bytes(item))] += 1
+        await response.aread()  # the sender may be cancelled here: all else is noted before
+        account.told += _told(response)
 
     def _account(self, request: httpx.Request) -> tuple[Account, list[msgspec.Raw], str] | None:
         path = request.url.path.partition("/api/v1/")[2]
