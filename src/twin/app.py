@@ -94,6 +94,8 @@ class Service:
             note=note,
             topic_prefix=settings.topic_prefix,
             future_s=settings.future_s,
+            scenario_folder=settings.scenarios,
+            scenario_tables=settings.map,
         )
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()
@@ -210,7 +212,8 @@ class Service:
         await end([heart])
 
     async def close(self) -> None:
-        """Let go of log and database."""
+        """Let go of jobs, log and database."""
+        await self.served.close_scenarios()
         with suppress(BackendError):
             await self.log.close()
         await self.database.close()

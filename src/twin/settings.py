@@ -57,6 +57,10 @@ class Settings(BaseModel):
     access_rules: Annotated[
         Path | None, Field(description="JSON file with the rules of the restricted zones")
     ] = None
+    scenarios: Annotated[
+        Path | None,
+        Field(description="folder that keeps the jobs of what-ifs; empty = gone at the stop"),
+    ] = None
     environment: Annotated[Environment, Field(description="test, preproduction, production")] = (
         Environment.TEST
     )

@@ -46,6 +46,9 @@ _VEHICLES: Final = frozenset({Role.OPERATOR, Role.CASE_OFFICER, Role.AUDITOR, Ro
 """Sees decisions about single passages, by a word of the day: not viewers, not planners."""
 _OPERATOR: Final = frozenset({Role.OPERATOR})
 """Commands the street. The administrator keeps the keys and therefore does not."""
+_PLANNER: Final = frozenset({Role.PLANNER})
+"""Asks what if: jobs that cost an hour of a core."""
+_PLANS: Final = _PLANNER | {Role.OPERATOR, Role.AUDITOR, Role.ADMINISTRATOR}
 _READINGS: Final = frozenset({Role.INTEGRATOR, Role.ADMINISTRATOR})
 _STREET: Final = frozenset({Role.GATE, Role.INTEGRATOR})
 _KEEPERS: Final = _ADMINISTRATOR | {Role.INTEGRATOR}
@@ -93,6 +96,13 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/deadletters"): _KEEPERS | {Role.AUDITOR, Role.OPERATOR},
     ("GET", f"{API}/deadletters/{{letter_id}}"): _KEEPERS | {Role.AUDITOR, Role.OPERATOR},
     ("POST", f"{API}/deadletters/{{letter_id}}/replay"): _KEEPERS,
+    ("POST", f"{API}/scenarios"): _PLANNER,
+    ("GET", f"{API}/scenarios"): _PLANS,
+    ("GET", f"{API}/scenarios/schema"): EVERY_ROLE,
+    ("GET", f"{API}/scenarios/{{job_id}}"): _PLANS,
+    ("DELETE", f"{API}/scenarios/{{job_id}}"): _PLANNER,
+    ("GET", f"{API}/scenarios/{{job_id}}/results"): _PLANS,
+    ("GET", f"{API}/scenarios/{{job_id}}/files/{{name:path}}"): _PLANS,
     ("GET", f"{API}/accounting"): _TRAFFIC,
     ("GET", "/{page:path}"): ANYONE,
 }

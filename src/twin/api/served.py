@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from twin.api.board import Board
+from twin.api.scenario_jobs import ScenarioJobs
 from twin.clock import Clock, WallClock
 from twin.ingest.check import FUTURE_S
 from twin.ingest.health import WorkerHealth
@@ -54,6 +55,8 @@ class Served:
     secure_cookies: bool = False
     approve_wait_s: float = 2.0
     future_s: float = FUTURE_S
+    scenario_folder: Path | None = None  # keeps jobs over a restart; None: they go with the process
+    scenario_tables: Path | None = None  # whose demand files a job may name
     made: dict[str, tuple[object, object]] = field(default_factory=dict)  # see `once`
     layers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # GeoJSON, and gzipped
 
@@ -61,6 +64,18 @@ class Served:
     def topics(self) -> Topics:
         """The names and partitions of the topics on the broker."""
         return Topics(self.network)
+
+    @cached_property
+    def scenarios(self) -> ScenarioJobs:
+        """The jobs of what-ifs; made when first asked for."""
+        return ScenarioJobs(
+            self.scenario_folder, tables=self.scenario_tables, now_us=self.wall.now_us
+        )
+
+    async def close_scenarios(self) -> None:
+        """Stop the jobs, if there are any."""
+        if "scenarios" in self.__dict__:
+            await self.scenarios.close()
 
     def once(self, name: str, key: object, make: Callable[[], Made]) -> Made:
         """Return what `make` made for this key; made again when the key is another one.

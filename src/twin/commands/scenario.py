@@ -18,17 +18,10 @@ from twin.commands.console import ERR, OUT, plain_errors, print_json
 from twin.errors import Fault, InputError
 from twin.scenario.compare import Differences
 from twin.scenario.edits.shown import told
-from twin.scenario.project import Project
+from twin.scenario.project import Project, opened
 from twin.scenario.results.measures import Kind
-from twin.scenario.whole import (
-    REPORT,
-    SUMMARY,
-    How,
-    compare_folders,
-    opened,
-    report_again,
-    run_scenario,
-)
+from twin.scenario.store import REPORT, SUMMARY
+from twin.scenario.whole import How, compare_folders, report_again, run_scenario
 from twin.scenario.words import clock_of
 
 scenario = typer.Typer(

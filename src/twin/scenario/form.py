@@ -25,7 +25,10 @@ Profile = Annotated[
 class BaseMap(Part, frozen=True, kw_only=True):
     """The map that everything stands on."""
 
-    folder: Annotated[Name, Meta(description="GMNS folder, beside the scenario file.")]
+    folder: Annotated[
+        str,
+        Meta(description="GMNS folder, beside the file. Left out in a job: the service's map."),
+    ] = ""
     version: Annotated[
         str,
         Meta(

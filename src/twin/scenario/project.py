@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from twin.scenario.demand import Stream
 from twin.scenario.edits.change import Done, changed
 from twin.scenario.edits.place import Here
 from twin.scenario.form import Crowd, Flow, Gathering, Scenario, Table, VehicleClass
+from twin.scenario.read import located, read_scenario
 from twin.scenario.study import Study, ZoneRule
 from twin.scenario.words import seconds_of_day
 
@@ -46,6 +47,26 @@ class Project:
         return self.end_s - self.start_s
 
 
+def opened(
+    content: bytes,
+    folder: Path,
+    *,
+    network: SingleMap | None = None,
+    check: Callable[[Scenario], None] | None = None,
+) -> Project:
+    """Read a scenario and everything it names; `check` may refuse it before anything is opened.
+
+    Raises InputError with the line of the field, MapError, OSError.
+    """
+    scenario = read_scenario(content)
+    try:
+        if check is not None:
+            check(scenario)
+        return open_project(scenario, folder, network=network)
+    except InputError as error:
+        raise InputError(*(located(fault, content) for fault in error.faults)) from error
+
+
 def open_project(scenario: Scenario, folder: Path, *, network: SingleMap | None = None) -> Project:
     """Read what a scenario names; paths stand beside `folder`. `network` is used if it is given.
 
@@ -53,7 +74,7 @@ def open_project(scenario: Scenario, folder: Path, *, network: SingleMap | None 
     OSError for a file that is not there.
     """
     start_s, end_s = _hours(scenario)
-    base_map = read_gmns(folder / scenario.map.folder)[0] if network is None else network
+    base_map = _map_of(scenario, folder) if network is None else network
     _check_version(scenario, base_map)
     flows, inside_zone = _streams(scenario, folder, start_s, end_s)
     classes = _classes(scenario, flows)
@@ -78,6 +99,12 @@ def _hours(scenario: Scenario) -> tuple[float, float]:
     if len(set(scenario.seeds)) < len(scenario.seeds):
         raise InputError(Fault("seeds", str(list(scenario.seeds)), "names each seed once"))
     return start_s, end_s
+
+
+def _map_of(scenario: Scenario, folder: Path) -> SingleMap:
+    if not scenario.map.folder:
+        raise InputError(Fault("map.folder", "(missing)", "is the GMNS folder of the map"))
+    return read_gmns(folder / scenario.map.folder)[0]
 
 
 def _check_version(scenario: Scenario, network: SingleMap) -> None:

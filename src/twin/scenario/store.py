@@ -18,6 +18,11 @@ import numpy as np
 from twin.errors import Fault, InputError
 from twin.scenario.outcome import Frame, LinkTable, Pair, SeedRun, Spells, StepTold, Trips
 
+RUNS: Final = "runs"
+RESULTS: Final = "results"
+SUMMARY: Final = "summary.json"
+REPORT: Final = "report.html"
+FILE: Final = "scenario.yaml"
 BASE: Final = "base"
 EDITED: Final = "edited"
 SIDES: Final = (BASE, EDITED)

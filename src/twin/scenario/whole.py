@@ -15,22 +15,16 @@ from twin.errors import Fault, InputError
 from twin.network.model import SingleMap
 from twin.scenario.compare import Differences, differences
 from twin.scenario.outcome import Pair
-from twin.scenario.project import Project, open_project
-from twin.scenario.read import located, read_scenario
+from twin.scenario.project import Project
 from twin.scenario.report import write_report
 from twin.scenario.results.export import Format, write_results
 from twin.scenario.results.intervals import intervals_of
 from twin.scenario.results.measures import KINDS, Kind, Measure, paired, run_values
 from twin.scenario.results.whole import INTERVAL_S, Results, results_of
 from twin.scenario.run import plan_of, run_plan
-from twin.scenario.store import read_pair
+from twin.scenario.store import FILE, REPORT, RESULTS, RUNS, SUMMARY, read_pair
 from twin.scenario.told import Told, read_told, summary_of, told_of, write_told
 
-RUNS: Final = "runs"
-RESULTS: Final = "results"
-SUMMARY: Final = "summary.json"
-REPORT: Final = "report.html"
-FILE: Final = "scenario.yaml"
 _RUN_SHARE: Final = 0.9  # of the whole work, for the progress
 
 
@@ -42,15 +36,6 @@ class How:
     executor: Executor | None = None
     jobs: int = 1
     formats: tuple[Format, ...] = tuple(Format)
-
-
-def opened(content: bytes, folder: Path, *, network: SingleMap | None = None) -> Project:
-    """Read a scenario and everything it names. Raises InputError with the line of the field."""
-    scenario = read_scenario(content)
-    try:
-        return open_project(scenario, folder, network=network)
-    except InputError as error:
-        raise InputError(*(located(fault, content) for fault in error.faults)) from error
 
 
 def run_scenario(
