@@ -38,6 +38,7 @@ from twin.world.sumo.outcome import Accounts, Outcome, cycles_with_changes, read
 from twin.world.sumo.roadside import RoadsideKeys
 from twin.world.sumo.scene import Scene, open_scene
 from twin.world.sumo.street import Street, StreetPlan
+from twin.world.sumo.warm import going_on, warm_up
 from twin.world.truth import Delay, delay_of, read_link_minutes, read_trips, write_trips
 from twin.world.wiretap import Wiretap
 
@@ -55,6 +56,7 @@ class _Order:
     seed: int
     rate: float
     baseline: bool
+    settled_s: float = 0.0
 
 
 def world(
@@ -79,6 +81,10 @@ def world(
     ] = "",
     end: Annotated[
         float | None, typer.Option(help="SUMO's last second; else the file's, see the docs.")
+    ] = None,
+    begin: Annotated[
+        float | None,
+        typer.Option(help="SUMO's second at which the service comes in; SUMO runs alone before."),
     ] = None,
     rate: Annotated[
         float, typer.Option(min=0.1, max=200, help="Seconds of the street in one of ours.")
@@ -127,8 +133,13 @@ def world(
                 write_gmns(scene.network, write_map)
                 OUT.print(f"map of {scene.name} written to {write_map}")
                 return
+            settled_s = 0.0
+            if begin is not None:
+                settled_s = begin - scene.begin_s
+                scene = going_on(scene, warm_up(scene, folder / "warm", until_s=begin, seed=seed))
             order = _Order(
                 scene=scene,
+                settled_s=settled_s,
                 out=out or folder / "out",
                 faults=read_faults(faults, seed=seed),
                 seed=seed,
@@ -258,7 +269,16 @@ async def _play(
     tap.attach(client)
     watch = PictureWatch(client, key, clock, [str(link.id) for link in scene.network.links])
     street = Street(
-        StreetPlan(scene, start_us, order.seed, order.out, key, order.rate, parties=parties),
+        StreetPlan(
+            scene,
+            start_us,
+            order.seed,
+            order.out,
+            key,
+            order.rate,
+            parties=parties,
+            settled_s=order.settled_s,
+        ),
         client=client,
         clock=clock,
         distorter=Distorter(
