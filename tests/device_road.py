@@ -77,7 +77,8 @@ def _gate(name: str, link: str, *, inbound: bool, barrier: bool) -> Gate:
 def device_road() -> SingleMap:
     """Make the map: links M0 to M4 of road A1 (110 km/h), ramp R, streets Z0, Z1, Z2.
 
-    The ramp leads into a fourth lane of M1. The way into the zone is Z1, the way out Z2; both have a barrier.
+    The ramp leads into a fourth lane of M1. The way into the zone is Z1, the way out Z2; both have
+    a barrier.
     """
     wide = (3, 4, 3, 3, 3)
     links = [
