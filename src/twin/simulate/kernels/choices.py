@@ -20,7 +20,7 @@ from twin.simulate.kernels.records import (
 )
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _mixed(x: np.uint64) -> np.uint64:
     """Spread one whole number over all its bits (splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -28,7 +28,7 @@ def _mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def drawn(seed: int, one: int, two: int) -> float:
     """Return a number of [0, 1) that depends on three whole numbers and on nothing else."""
     x = _mixed(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15))
@@ -44,7 +44,7 @@ def draw_each(seed: int, keys: Ints, salt: int, out: Floats) -> None:
         out[row] = drawn(seed, keys[row], salt)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _stands_inside(a: int, group: int, net: Net, ways: Ways) -> bool:
     """Say whether an approach lies where a group has no right to be: it may go on there.
 
@@ -58,13 +58,13 @@ def _stands_inside(a: int, group: int, net: Net, ways: Ways) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _permitted(a: int, link: int, group: int, net: Net, ways: Ways) -> bool:
     """Say whether a group may go from an approach into a link."""
     return not ways.forbidden[group, link] or _stands_inside(a, group, net, ways)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _along_path(a: int, place: int, group: int, net: Net, ways: Ways) -> int:
     """Return the turn into the next link of a path; UNDECIDED (-1) when it is not open."""
     link = net.path[place]
@@ -76,7 +76,7 @@ def _along_path(a: int, place: int, group: int, net: Net, ways: Ways) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _quickest(a: int, group: int, to_goal: Floats, net: Net, ways: Ways) -> int:
     """Return the permitted turn with the least time to the goal, -1 without any."""
     best = math.inf
@@ -90,7 +90,7 @@ def _quickest(a: int, group: int, to_goal: Floats, net: Net, ways: Ways) -> int:
     return pick
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _by_logit(a: int, key: int, group: int, to_goal: Floats, net: Net, ways: Ways) -> int:
     """Draw among the open turns that lead nearer to the goal, -1 without any."""
     best = math.inf
@@ -119,7 +119,7 @@ def _by_logit(a: int, key: int, group: int, to_goal: Floats, net: Net, ways: Way
     return pick
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _weight(
     a: int, t: int, best: float, spread: float, group: int, to_goal: Floats, net: Net, ways: Ways
 ) -> float:
@@ -133,7 +133,7 @@ def _weight(
     return math.exp((best - net.turns[t].penalty_s - to_goal[link]) / spread)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def decide(a: int, v: int, net: Net, ways: Ways) -> int:
     """Return the turn that vehicle `v` takes from approach `a`, or what it does instead.
 

@@ -26,7 +26,7 @@ class Joints(NamedTuple):
     end_link: Ints
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _sink(cost: Floats, item: Ints, size: int) -> None:
     """Put the last of a heap where the first was taken."""
     c, i = cost[size], item[size]
@@ -44,7 +44,7 @@ def _sink(cost: Floats, item: Ints, size: int) -> None:
     cost[place], item[place] = c, i
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _rise(cost: Floats, item: Ints, size: int, c: float, i: int) -> None:
     """Add to a heap of `size`."""
     place = size

@@ -27,7 +27,6 @@ from twin.simulate.kernels.records import (
     TURNED_AWAY,
     UNDECIDED,
     Net,
-    Records,
     Trace,
     Ways,
 )
@@ -36,26 +35,32 @@ BEHIND, AHEAD = 4.0, 20.0  # vehicles: how far tags may lie from a link's clock
 ROUNDING_S = 1e-9
 
 
-@njit(cache=True, nogil=True, forceinline=True)
-def _look(a: int, net: Net, ways: Ways) -> None:
-    """Decide the turn of an approach's first vehicle; a queue that begins gets its tags.
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+def _count_tags(a: int, net: Net) -> None:
+    """Move the tags of an approach by a departure; without a queue they start from the clocks.
 
     A tag is the virtual time at which a vehicle has a right to a link: departures move the
     tags of their approach by 1 / priority, so those who are held share a link by priority,
     whatever else they want (start-time fair queueing; flows as in Tampere's node).
     """
     here = net.approaches[a]
-    here.head = decide(a, net.ring_vehicle[here.first], net, ways)
-    if not here.out_free_s > net.ring_s[here.first] + here.free_s + ROUNDING_S:
-        here.queued = 0
-    elif here.queued == 0:
-        here.queued = 1
+    here.served_s += here.weight_s
+    if here.queued == 0:
         here.served_s = here.weight_s
         for t in range(here.turn_start, here.turn_stop):
             net.turns[t].tag_s = net.approaches[net.turns[t].link].clock_s
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+def _look(a: int, net: Net, ways: Ways) -> None:
+    """Decide the turn of an approach's first vehicle, and say whether it had to queue."""
+    here = net.approaches[a]
+    here.head = decide(a, net.ring_vehicle[here.first], net, ways)
+    free_s = net.ring_s[here.first] + here.free_s
+    here.queued = 1 if here.out_free_s > free_s + ROUNDING_S else 0
+
+
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _tag(a: int, net: Net) -> float:
     """Return the tag of an approach's first vehicle, not too far from the clock of its link."""
     here = net.approaches[a]
@@ -68,7 +73,7 @@ def _tag(a: int, net: Net) -> float:
     return min(max(tag, clock - BEHIND * here.weight_s), clock + AHEAD * here.weight_s)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _leave(a: int, time_s: float, net: Net, ways: Ways) -> None:
     """Take the first vehicle of an approach off it."""
     here = net.approaches[a]
@@ -90,16 +95,16 @@ def _leave(a: int, time_s: float, net: Net, ways: Ways) -> None:
     here.left += 1
     here.left_sum_s += time_s
     here.out_free_s = time_s + here.out_gap_s
-    here.head = UNDECIDED
-    here.served_s += here.weight_s
     place = place + 1 if place + 1 < here.stop else here.stop - here.room
     here.first = place
+    here.head = UNDECIDED
     here.next_s = math.inf
     if here.left < here.entered:
         here.next_s = max(net.ring_s[place] + here.free_s, here.out_free_s)
+    _count_tags(a, net)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _enter(v: int, t: int, time_s: float, net: Net, trace: Trace) -> None:
     """Put a vehicle on the link behind a turn."""
     turn = net.turns[t]
@@ -134,7 +139,7 @@ def _enter(v: int, t: int, time_s: float, net: Net, trace: Trace) -> None:
         trace.count[0] = row + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _end(v: int, head: int, time_s: float, net: Net) -> None:
     """End a trip: arrived, turned away on the way, or refused before it began."""
     who = net.vehicles[v]
@@ -147,7 +152,7 @@ def _end(v: int, head: int, time_s: float, net: Net) -> None:
         who.status = TURNED_AWAY
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _move(a: int, time_s: float, net: Net, ways: Ways, trace: Trace) -> None:
     """Let the first vehicle of an approach go."""
     here = net.approaches[a]
@@ -164,7 +169,7 @@ def _move(a: int, time_s: float, net: Net, ways: Ways, trace: Trace) -> None:
     net.moved[0] += 1
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _ready_s(a: int, stop_s: float, net: Net, ways: Ways) -> float:
     """Return when the first vehicle of an approach can go; inf while it cannot."""
     here = net.approaches[a]
@@ -178,7 +183,7 @@ def _ready_s(a: int, stop_s: float, net: Net, ways: Ways) -> float:
     return math.inf if here.head == HOLDS else float(here.next_s)
 
 
-@njit(cache=True, nogil=True, forceinline=True)
+@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
 def _serve(node: int, stop_s: float, net: Net, ways: Ways, trace: Trace) -> bool:
     """Let vehicles over a node until `stop_s`, in the order of time; False when the trace is full.
 
@@ -205,7 +210,7 @@ def _serve(node: int, stop_s: float, net: Net, ways: Ways, trace: Trace) -> bool
         _move(pick, best, net, ways, trace)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def advance(
     net: Net, ways: Ways, trace: Trace, from_s: float, until_s: float, step_s: float
 ) -> float:
@@ -227,18 +232,19 @@ def advance(
     return now
 
 
-@njit(cache=True, nogil=True)
-def _remind(here: Records, net: Net) -> None:
-    """Work out again when an approach can give and take its next vehicle."""
+@njit(cache=True, nogil=True, _nrt=False)
+def _remind(a: int, now_s: float, net: Net) -> None:
+    """Work out again when an approach can give and take its next vehicle: not before now."""
+    here = net.approaches[a]
     here.next_s = math.inf
     if here.left < here.entered:
-        here.next_s = max(net.ring_s[here.first] + here.free_s, here.out_free_s)
+        here.next_s = max(net.ring_s[here.first] + here.free_s, here.out_free_s, now_s)
     here.room_s = math.inf
     if here.entered - here.left < here.room:
         here.room_s = max(net.ring_s[here.free] + here.wave_s, here.in_free_s)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def rouse(net: Net, now_s: float, heads: int) -> None:
     """Have every node looked at again, after its limits or what it chooses by have changed.
 
@@ -249,7 +255,7 @@ def rouse(net: Net, now_s: float, heads: int) -> None:
         net.nodes[node].next_s = now_s
     for a in range(len(net.approaches)):
         here = net.approaches[a]
-        _remind(here, net)
+        _remind(a, now_s, net)
         if heads == 0 or here.left == here.entered:
             continue
         v = net.ring_vehicle[here.first]
@@ -257,7 +263,7 @@ def rouse(net: Net, now_s: float, heads: int) -> None:
             here.head = UNDECIDED
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def measure(net: Net, now_s: float, link_s: Floats) -> None:
     """Write travel times by link as seen now: of those who left lately, of the first who waits."""
     for link in range(len(link_s)):
