@@ -19,7 +19,8 @@ STEP_S = 10.0
 CYCLE_STEPS, GREEN_STEPS = 6, 3
 ARTERIAL_EVERY, JOINT_M = 5, 360.0
 EXIT_SHARE = 0.06
-LINKS_A_NODE = 3.72  # of the grid: measured, see `grid_city`
+FLOW_VPH = 700.0  # mean by link that the demand asks for: more than half of the signals pass
+LINKS_A_NODE = 3.63  # of the grid, measured
 ORIGIN_SHARE = 0.25
 LOCAL = (50 / 3.6, 1800 / 3600, 0.15)
 ARTERIAL = (60 / 3.6, 3600 / 3600, 0.30)
@@ -51,7 +52,7 @@ class City(NamedTuple):
             run.limit(out_vps=self.stages_vps[step % CYCLE_STEPS]).run(STEP_S)
 
 
-def grid_city(links: int, *, seed: int = 1, flow_vph: float = 330.0) -> City:
+def grid_city(links: int, *, seed: int = 1, flow_vph: float = FLOW_VPH) -> City:
     """Return a city of about so many links; flow_vph is the mean flow that the demand asks for."""
     rng = np.random.default_rng(seed)
     side = round((links / LINKS_A_NODE) ** 0.5)
@@ -81,8 +82,8 @@ def _streets(rng: np.random.Generator, side: int) -> np.ndarray:
     kept = arterial | (rng.random(len(ends)) > 0.15)
     length_m = rng.uniform(180, 400, len(ends))
     kind = np.where(arterial | (rng.random(len(ends)) > 0.18), 0, rng.integers(1, 3, len(ends)))
-    table: np.ndarray = np.column_stack([ends[:, :2], length_m, arterial, kind])
-    return table[kept]
+    table: np.ndarray = np.column_stack([ends[:, :2], length_m, arterial, kind])[kept]
+    return table
 
 
 def _roads(streets: np.ndarray, side: int) -> tuple[Roads, np.ndarray]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
-from twin.simulate.kernels.arrays import Flow, Limits, Links
-from twin.simulate.kernels.transmission import advance
+from twin.simulate.kernels.arrays import Flow, Limits, Links, Rows
+from twin.simulate.kernels.transmission import HELD_SHARE, advance
 from twin.simulate.rings import history_of, ring_of, steps_ago, write_now
 from twin.simulate.roads import Roads, Turns, approach_capacity, summed, wires_of
 
@@ -200,6 +200,16 @@ class LinkTransmission:
     def ended(self) -> Floats:
         """Return how many vehicles ended their trip behind each approach, (approaches,)."""
         return self._flow.ended.copy()
+
+    @property
+    def held(self) -> Bools:
+        """Return which approaches did not move all that they would in the last step."""
+        return self._flow.sending - self._flow.moved > HELD_SHARE * self._flow.sending
+
+    @property
+    def kinds(self) -> Rows:
+        """Return which code decides each joint of approaches that meet: SINGLE, MERGE, GENERAL."""
+        return self._wires.node_kind.copy()
 
     @property
     def dropped(self) -> Bools:
