@@ -30,6 +30,7 @@ export interface Labels {
 }
 
 const STRIP_PX = 14
+const LABEL_PX = 17
 const STRIP_GAP = 4
 const FONT = '12px system-ui, sans-serif'
 
@@ -38,6 +39,15 @@ export function paperOf(width: number, height: number, names: string[]): Paper {
   const longest = Math.max(0, ...names.map((name) => name.length))
   const left = 98 + Math.min(longest * 7, width * 0.14)
   return { width, height, left, right: 16, top: 24, bottom: 30 }
+}
+
+/** Choose the places that are written, none on another: those with a name come first. */
+export function spaced<P extends { name: string; y: number }>(places: P[]): P[] {
+  const written: P[] = []
+  for (const place of [...places.filter((p) => p.name !== ''), ...places]) {
+    if (written.every((other) => Math.abs(other.y - place.y) >= LABEL_PX)) written.push(place)
+  }
+  return written
 }
 
 /** The picture, and the two ways between it and the road. */
@@ -234,14 +244,14 @@ export class Diagram {
   ): void {
     pen.textBaseline = 'middle'
     pen.textAlign = 'right'
-    let above = Number.POSITIVE_INFINITY
-    for (const node of corridor.nodes) {
-      const y = this.y(paper, node.at_m)
+    const places = corridor.nodes.map((node) => ({ ...node, y: this.y(paper, node.at_m) }))
+    const written = new Set(spaced(places))
+    for (const node of places) {
+      const { y } = node
       const named = node.name !== ''
       pen.fillStyle = named ? ink.text : ink.muted
       pen.fillRect(x - 4, Math.round(y), 4, 1)
-      if (above - y < 17) continue
-      above = y
+      if (!written.has(node)) continue
       const label = named ? clip(pen, node.name, x - 70) : ''
       if (label !== '') pen.fillText(label, x - 8 - 52, y)
       pen.fillStyle = ink.muted

@@ -132,12 +132,20 @@ def link_name(letter: str, number: int) -> str:
     return f"A10-{letter}-{number:02d}"
 
 
+def _titles(*, north: bool) -> dict[float, str]:
+    """Return what stands on the signs along a carriageway, by metre: exits and the viaduct."""
+    ahead = 1.0 if north else -1.0
+    titles = {place.at_m - ahead * NOSE_M: place.name for place in INTERCHANGES}
+    return titles | ({VIADUCT_M[0]: "Viaducto"} if north else {})
+
+
 def _carriageway(sheet: Sheet, *, north: bool) -> None:
     letter, side = ("N", _CARRIAGEWAY_M) if north else ("S", -_CARRIAGEWAY_M)
-    cut = sections(north=north)
+    cut, titles = sections(north=north), _titles(north=north)
     for mark in (cut[0].start_m, *(section.end_m for section in cut)):
         zone = {0.0: "A10 Sur", LENGTH_M: "A10 Norte"}.get(mark, "")
-        sheet.node(_node(letter, mark), beside(mark, side), zone=zone)
+        title = titles.get(mark, "")
+        sheet.node(_node(letter, mark), beside(mark, side), title=title, zone=zone)
     for number, section in enumerate(cut, 1):
         start, end = section.start_m, section.end_m
         steps = max(round(abs(end - start) / (2 * _GRAIN_M)), 1)

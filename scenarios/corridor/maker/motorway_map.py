@@ -96,9 +96,12 @@ def _carriageway(draft: Draft, *, north: bool) -> None:
     letter = "N" if north else "S"
     side = _CARRIAGEWAY_M if north else -_CARRIAGEWAY_M
     marks = breaks()
+    ahead = 1.0 if north else -1.0
+    exits = {round(place.at_m - ahead * _REACH_M): place.name for place in INTERCHANGES}
     for mark in marks:
         zone = {0.0: "SUR", LENGTH_M: "NORTE"}.get(mark, "")
-        draft.node(_node(letter, mark), beside(mark, side), zone=zone)
+        title = exits.get(round(mark), "")
+        draft.node(_node(letter, mark), beside(mark, side), title=title, zone=zone)
     order = marks if north else marks[::-1]
     for number, (start, end) in enumerate(itertools.pairwise(order), 1):
         middle = (start + end) / 2
