@@ -108,7 +108,7 @@ def _demo(
     start_logging("WARNING")
     warm_with_bar()
     rate = rate or recording.demo_rate
-    note = f"recorded corridor: {instead}" if instead else f"recorded corridor, ×{rate:g}"
+    note = note_of(rate, instead)
     return asyncio.run(_run(settings, recording, rate, minutes, note))
 
 
@@ -164,6 +164,11 @@ def _settings(scenario: Path, recording: Recording, folder: Path, port: int) -> 
         timezone=recording.timezone,
         automatic_junctions=_AUTOMATIC,
     )
+
+
+def note_of(rate: float, instead: str) -> str:
+    """Say in the console's header what is played, and why it is not the city."""
+    return f"recorded corridor: {instead}" if instead else f"recorded corridor, ×{rate:g}"
 
 
 def _corridor() -> Path:
