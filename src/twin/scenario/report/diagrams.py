@@ -38,9 +38,9 @@ def time_space(results: Results, corridor: Corridor) -> Picture:
     """Draw the speeds of a road over place and time, base beside edited, on one scale."""
     start_s = results.frame.start_s
     free = float(results.frame.links.free_speed_mps[corridor.rows].max()) * 3.6
-    top = max(math_ceil(free, 20.0), 20.0)
-    limits = np.linspace(0.0, top, round(top / 10.0) + 1)
-    colours = mpl.colormaps["RdYlBu"].resampled(len(limits) - 1)
+    # Free traffic is one colour: the last step begins below the free speed and is open upwards.
+    limits = np.arange(0.0, max(free - 1.0, 20.0), 10.0)
+    colours = mpl.colormaps["RdYlBu"].resampled(len(limits))
     colours.set_bad("#f3f4f6")
     places = np.append(corridor.start_m, corridor.end_m[-1]) / 1000.0
     drawn: Any = None
@@ -54,7 +54,7 @@ def time_space(results: Results, corridor: Corridor) -> Picture:
                 places,
                 np.ma.masked_invalid(speeds),
                 cmap=colours,
-                norm=BoundaryNorm(limits, colours.N),
+                norm=BoundaryNorm(limits, colours.N, extend="max"),
                 rasterized=True,
             )
             area.set_title(name)
@@ -64,11 +64,6 @@ def time_space(results: Results, corridor: Corridor) -> Picture:
         made.colorbar(drawn, ax=axes[0, :], label="mean speed, km/h", pad=0.01, aspect=28)
         words = _drive_words(results, corridor)
         return picture(made, f"Time-space diagram of {corridor.road}. {words}", words)
-
-
-def math_ceil(value: float, step: float) -> float:
-    """Return the next multiple of a step."""
-    return float(np.ceil(value / step - 1e-9) * step)
 
 
 def _drive_words(results: Results, corridor: Corridor) -> str:
@@ -96,7 +91,8 @@ def network_diagram(results: Results) -> Picture:
                     found.production_vkmph / 1000.0,
                     sign,
                     color=colour,
-                    ms=3,
+                    ms=5.5 if side is results.base else 2.6,
+                    mfc="none" if side is results.base else colour,
                     lw=0.7,
                     label=name,
                 )

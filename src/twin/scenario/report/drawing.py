@@ -78,11 +78,11 @@ def picture(made: Figure, words: str, caption: str = "") -> Picture:
     return Picture(f"data:image/svg+xml;base64,{text}", words, caption)
 
 
-def clock_axis(axes: Axes, start_s: float, times_s: Floats) -> None:
-    """Write clock times along the x axis, which is in hours of the day."""
+def clock_axis(axes: Axes, start_s: float, times_s: Floats, *, most: int = 5) -> None:
+    """Write at most so many clock times along the x axis, which is in hours of the day."""
     span_h = float(times_s[-1] - times_s[0]) / 3600.0
     steps = (0.25, 0.5, 1.0, 2.0, 3.0, 6.0)
-    step = next((one for one in steps if span_h / one <= 8.0), 12.0)
+    step = next((one for one in steps if span_h / one <= most), 12.0)
     axes.xaxis.set_major_locator(MultipleLocator(step))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda hour, _: clock(hour)))
     axes.set_xlim(hours(start_s, times_s[:1])[0], hours(start_s, times_s[-1:])[0])

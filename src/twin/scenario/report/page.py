@@ -110,7 +110,7 @@ def _summary(results: Results, named: dict[str, MeasureRow]) -> str:
             )
     found = results.winners
     moved = found.winners_share.mean() + found.losers_share.mean()
-    if np.isfinite(moved) and moved > 0:
+    if np.isfinite(moved) and moved > 0.0005:
         parts.append(
             f"Of the trips that arrive on both sides {found.losers_share.mean():.1%} are slower "
             f"and {found.winners_share.mean():.1%} faster by more than a minute."

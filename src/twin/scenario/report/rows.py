@@ -16,6 +16,7 @@ from twin.scenario.results.skims import Skims
 from twin.scenario.results.tables import measure_differences
 from twin.scenario.results.whole import Results
 
+_LEAST_VEH_H = 0.05  # of delay on a link: less is no news
 MINUS, NONE = "−", "–"
 
 
@@ -76,10 +77,16 @@ def _measure_row(kind: Kind, found: Differences, row: int) -> MeasureRow:
         unit=kind.unit,
         base=number(float(found.base[row])),
         edited=number(float(found.edited[row])),
-        difference=number(float(found.difference[row]), signed=True) + _share(found, row),
+        difference=_changed(found, row),
         interval=interval(found, row),
         **dict(zip(("verdict", "tone"), verdict(found, row, kind.better), strict=True)),
     )
+
+
+def _changed(found: Differences, row: int) -> str:
+    if found.verdict(row) is Verdict.SAME:
+        return "0"
+    return number(float(found.difference[row]), signed=True) + _share(found, row)
 
 
 def _share(found: Differences, row: int) -> str:
@@ -87,7 +94,7 @@ def _share(found: Differences, row: int) -> str:
     if base <= 0 or not math.isfinite(base):
         return ""
     share = 100.0 * float(found.difference[row]) / base
-    if abs(share) >= 1000:
+    if not 0.05 <= abs(share) < 1000:
         return ""
     digits = 0 if abs(share) >= 10 else 1
     return f" ({share:+.{digits}f}\u202f%)".replace("-", MINUS)
@@ -96,7 +103,7 @@ def _share(found: Differences, row: int) -> str:
 def interval(found: Differences, row: int) -> str:
     """Write the interval of a difference."""
     low, high = (float(side[row]) for side in (found.low, found.high))
-    if not math.isfinite(low):
+    if not math.isfinite(low) or found.verdict(row) is Verdict.SAME:
         return NONE
     return f"{number(low, signed=True)} … {number(high, signed=True)}"
 
@@ -131,7 +138,7 @@ def link_rows(results: Results, count: int = 10) -> list[LinkRow]:
             tone=verdict(found, row, -1)[1],
         )
         for row in order.tolist()
-        if abs(change[row]) > 0
+        if abs(change[row]) >= _LEAST_VEH_H
     ]
 
 
