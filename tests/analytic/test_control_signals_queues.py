@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from control_city import crossing, crossing_junction
 from twin.columns import Floats, ReadingBatch
 from twin.control.signals.layout import layout_junction, turning_shares
-from twin.control.signals.loops import BIN_S, Loops
+from twin.control.signals.loops import BIN_S, BINS, Loops
 from twin.control.signals.queues import (
     FULL_FRAC,
     PATIENCE_S,
@@ -189,6 +189,9 @@ def test_the_best_time_to_serve_ends_when_a_lane_is_empty() -> None:
     assert service_rate(rates(20, 2), rates(0.5, 0.5), lost_s=5.0) == pytest.approx(22 / 45)
     assert service_rate(rates(0), rates(0.5), lost_s=5.0) == 0.0
     assert service_rate(rates(9), rates(0.0), lost_s=5.0) == 0.0
+    # A lane that flows on while the other waits 5 s for its green: 10 and 7.5 in 20 s.
+    flows = service_rate(rates(10, 10), rates(0.5, 0.5), lost_s=rates(0.0, 5.0))
+    assert flows == pytest.approx(17.5 / 20)
 
 
 def test_a_stage_is_left_when_it_is_empty_and_kept_while_it_serves(network: SingleMap) -> None:
@@ -204,16 +207,21 @@ def test_a_stage_is_left_when_it_is_empty_and_kept_while_it_serves(network: Sing
     assert serving_stage(layout, 0, nobody, lanes.rate_vps)[0] == 0
 
 
-def test_a_queue_out_of_sight_counts_more_the_longer_it_is(network: SingleMap) -> None:
+def test_a_lane_counts_more_the_longer_somebody_stands_there(network: SingleMap) -> None:
     loops, lanes = known(network)
     link = network.sensors[0].link
     loops.observe(read(network, {}, 0))
     assert urgency(lanes, loops).tolist() == [1.0] * lanes.rate_vps.shape[1]
     for number in range(1, 7):
-        loops.observe(read(network, {f"up:{link}": (0.0, 0.9)}, number))
+        loops.observe(read(network, {f"stop:{link}": (0.0, 1.0)}, number))
     found = urgency(lanes, loops)
     assert found.max() == pytest.approx(1.0 + 6 * BIN_S / PATIENCE_S)
     assert (found == 1.0).sum() == len(found) - 1
+    for number in range(7, 7 + 2 * BINS):  # longer than is remembered
+        loops.observe(read(network, {f"stop:{link}": (0.0, 1.0)}, number))
+    assert urgency(lanes, loops).max() == pytest.approx(1.0 + BINS * BIN_S / PATIENCE_S)
+    loops.observe(read(network, {f"stop:{link}": (1.0, 1.0)}, 7 + 2 * BINS))
+    assert urgency(lanes, loops).max() == 1.0, "one has left"
 
 
 def test_a_green_at_which_nobody_moves_serves_nobody(network: SingleMap) -> None:

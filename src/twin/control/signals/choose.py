@@ -15,6 +15,7 @@ from twin.units import SECOND_US
 
 HOLD_S = 20.0  # a stage that is changed to is expected to stay about so long
 MIN_LEASE_S = 2.0
+CHANGE_S = 8.0  # from the wish for a change until the street has begun it, at the longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,10 @@ def choose_stage(
 
     A `preferred` stage (by counts of loops) is taken instead of what the pressures would say.
 
-    A stage is kept for its minimum green, and against pressure also for the time that the change
-    would cost; the pressure of another stage counts only for the part of the coming `HOLD_S` in
-    which it would be green.
+    No stage is kept longer than one cycle of the junction's own plan, so that who is not seen (a
+    bicycle, a broken loop) waits no longer than there. A stage is kept for its minimum green, and
+    against pressure also for the time that the change would cost; the pressure of another stage
+    counts only for the part of the coming `HOLD_S` in which it would be green.
     """
     present_s = (now_us - shown.since_us) / SECOND_US
     ripe = present_s >= layout.stage_min_s(shown.stage)
@@ -62,6 +64,8 @@ def choose_stage(
     if not ripe:
         return stay
     target, reason = _urgent_stage(layout, shown, pressure, now_us), SignalReason.RED_TOO_LONG
+    if target is None and _held_a_cycle(layout, shown, present_s):
+        target = _longest_red(layout, shown, pressure)
     if target is None:
         better = preferred
         if better is None:
@@ -108,6 +112,28 @@ def _urgent_stage(
         return None
     serving = [at for at in range(len(layout.junction.stages)) if group in layout.groups_of(at)]
     return max(serving, key=lambda at: (float(pressure[at]), -at), default=None)
+
+
+def _held_a_cycle(layout: JunctionLayout, shown: Shown, present_s: float) -> bool:
+    """Say whether a stage must be left now to be left within a cycle of the junction's own plan."""
+    cycles_s = [plan.cycle_s for plan in layout.junction.plans]
+    if not cycles_s or len(layout.junction.stages) < 2:
+        return False
+    here = layout.groups_of(shown.stage)
+    others = (layout.groups_of(at) for at in range(len(layout.junction.stages)))
+    lost_s = max(layout.clearing_s(other, here) for other in others)
+    return present_s + lost_s + CHANGE_S >= min(cycles_s)
+
+
+def _longest_red(layout: JunctionLayout, shown: Shown, pressure: Floats) -> int:
+    """Return the other stage with the group that has been red longest; with most pressure of it."""
+
+    def since_us(stage: int) -> int:
+        reds = [shown.red_since_us[one] for one in layout.groups_of(stage)]
+        return min(reds, default=0)
+
+    others = [at for at in range(len(layout.junction.stages)) if at != shown.stage]
+    return min(others, key=lambda at: (since_us(at), -float(pressure[at]), at))
 
 
 def shortest_round_s(layout: JunctionLayout) -> float:

@@ -25,7 +25,8 @@ FREE_FRAC: Final = 0.02
 STANDING_FRAC: Final = 0.8
 FULL_FRAC: Final = 0.4  # an upstream loop covered so long: the queue reaches over it
 BLOCKED_FRAC: Final = 0.8  # the way on is taken as full
-PATIENCE_S: Final = 30.0  # a queue out of sight for so long counts twice
+STOOD_FRAC: Final = 0.5  # a stop-line loop covered so long, and nobody left: somebody stood
+PATIENCE_S: Final = 30.0  # a queue that has stood for so long counts twice
 START_BINS: Final = 2
 STALE_S: Final = 17.0
 YIELDING_RATE: Final = 0.5  # of saturation, where a movement must give way
@@ -238,20 +239,18 @@ def _between(
 
 
 def urgency(lanes: Lanes, loops: Loops) -> Floats:
-    """Return how much a vehicle of each lane counts, (lanes,), 1 where no queue is out of sight.
+    """Return how much a vehicle of each lane counts, (lanes,), 1 where traffic moves.
 
-    Loops cannot see how long a queue is that reaches over them; how long it has done so, they can.
-    Without this a small approach beside a large one would get only its minimum green.
+    Loops cannot see how long a queue is that reaches over them, and a lane that is seldom served
+    seems to have few vehicles. How long somebody has stood at its stop line, they can see.
     """
     found = np.ones(lanes.rate_vps.shape[1])
     for approach in lanes.approaches:
-        if not len(approach.upstream):
-            continue
-        _, above = loops.window(approach.upstream, loops.last_bin(approach.upstream))
-        open_bins = np.flatnonzero(above.mean(axis=0)[::-1] < FULL_FRAC)
-        covered_bins = int(open_bins[0]) if len(open_bins) else above.shape[1]
+        left, covered = loops.window(approach.stop, loops.last_bin(approach.stop))
+        moved = (left > 0) | (covered < STOOD_FRAC)
+        still = np.where(moved.any(axis=1), np.argmax(moved[:, ::-1], axis=1), moved.shape[1])
         here = slice(approach.first, approach.first + len(approach.stop))
-        found[here] += covered_bins * BIN_S / PATIENCE_S
+        found[here] += still * BIN_S / PATIENCE_S
     return found
 
 
