@@ -4,9 +4,10 @@
 
 The peer does the least that any consumer must: `getmany` and decode each record. Ours checks,
 orders, finds duplicates and observes, and then, by row of the table, commits nothing, or readings,
-keys, offsets and accounting to SQLite or PostGIS. All read the same topic; the client runs in one
-process, the broker in another. `per core` divides by the CPU time of our process alone (its
-threads included), `ratio` compares that with the bare loop.
+keys, offsets and accounting to SQLite or PostGIS. `columns` reads ten times as many readings from
+records of arrays (topic `reading.columns`), 500 sensors each. The others read one topic; the
+client runs in one process, the broker in another. `per core` divides by the CPU time of our
+process alone (its threads included), `ratio` compares that with the bare loop.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ import postgis
 
 from twin.clock import ManualClock, datetime_from_us
 from twin.columns import Bools, Ints, ReadingBatch
-from twin.events import Reading, Topic
+from twin.events import Reading, ReadingColumns, Topic
 from twin.ingest.check import Checker
+from twin.ingest.columnar import encode_columns
 from twin.ingest.decode import decode_readings
 from twin.ingest.readings import ReadingStage
 from twin.ingest.replay import REPLAY_POLICY
@@ -54,6 +56,8 @@ from twin.units import SECOND_US
 SENSORS = 500
 START_US = 1_781_596_800 * SECOND_US
 PLACE = Place(Topic.READING.value, 0)
+COLUMNS_PLACE = Place(Topic.READING_COLUMNS.value, 0)
+COLUMNS_TIMES = 10
 AT_ONCE = 10_000
 LATENESS_US = 600 * SECOND_US
 
@@ -94,6 +98,10 @@ async def main(folder: Path, events: int, *, as_json: bool) -> None:
                 stored(server, network, await asyncio.to_thread(database.create, "bench")),
             ),
         ]
+        many = events * COLUMNS_TIMES
+        await fill_columns(server.bootstrap, network, many)
+        columns = unstored(server, network, many, COLUMNS_PLACE)
+        rows.append(await measure("columns, no database", many, columns))
     finally:
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(database.stop)
@@ -146,6 +154,33 @@ async def fill(bootstrap: str, network: SingleMap, events: int) -> None:
     await log.close()
 
 
+async def fill_columns(bootstrap: str, network: SingleMap, events: int) -> None:
+    """Append the same kind of readings as arrays, one record a minute of all sensors."""
+    random = np.random.default_rng(1)
+    log = KafkaLog(bootstrap, "")
+    await log.start()
+    await log.create_topics(Topics(network).specs())
+    names = tuple(str(sensor.id) for sensor in network.sensors)
+    rows = np.arange(SENSORS, dtype="<i4").tobytes()
+    period = np.array([60_000], "<i8").tobytes()
+    for minute in range(events // SENSORS):
+        time_us = START_US + minute * 60 * SECOND_US
+        draws = random.random((2, SENSORS))
+        record = ReadingColumns(
+            id=f"m{minute}",
+            sensors=names,
+            sensor=rows,
+            time_us=np.array([time_us], "<i8").tobytes(),
+            period_ms=period,
+            count=np.rint(20 * draws[0]).tobytes(),
+            speed_kph=(60 + 50 * draws[1]).round(1).tobytes(),
+            occupancy_pct=(12 * draws[0]).round(1).tobytes(),
+        )
+        value = encode_columns(record)
+        await log.append(COLUMNS_PLACE, [value], arrival_us=time_us, headers={"source": "bench"})
+    await log.close()
+
+
 async def measure(
     name: str, events: int, prepared: AbstractAsyncContextManager[Callable[[], Awaitable[int]]]
 ) -> Row:
@@ -183,12 +218,12 @@ async def bare(bootstrap: str, events: int) -> AsyncIterator[Callable[[], Awaita
 
 @asynccontextmanager
 async def unstored(
-    server: broker.Broker, network: SingleMap, events: int
+    server: broker.Broker, network: SingleMap, events: int, place: Place = PLACE
 ) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Judge and observe, with a history that knows nothing; commit nothing."""
     log = KafkaLog(server.bootstrap, "")
     await log.start()
-    reader = await log.reader({PLACE: 0})
+    reader = await log.reader({place: 0})
     stage = ReadingStage(Checker(network), lateness_us=LATENESS_US, lookup=_nothing_known)
     live = _live(network)
 

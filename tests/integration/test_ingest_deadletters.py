@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,7 +15,8 @@ from ingest_city import START_US, passage, reading, small_city
 from ingest_house import KEYS, House
 from twin.__main__ import app
 from twin.clock import iso_from_us
-from twin.events import Topic
+from twin.events import ReadingColumns, Topic
+from twin.ingest.columnar import encode_columns
 from twin.ingest.sealing import seal_items
 from twin.log.embedded import EmbeddedLog
 from twin.network.gmns import write_gmns
@@ -135,3 +137,22 @@ def test_mistakes_are_one_clear_line(desk: Desk) -> None:
     error = desk.run("mend", letter["id"], "-", code=2, typed=b"1234BCD")
     assert "must be one JSON object" in error
     assert "1234BCD" not in error
+
+
+def test_a_row_of_a_record_of_many_is_mended_as_a_reading(desk: Desk) -> None:
+    record = ReadingColumns(
+        id="many",
+        sensors=("S1", "S9"),
+        sensor=np.array([0, 1], "<i4").tobytes(),
+        time_us=np.array([START_US], "<i8").tobytes(),
+        period_ms=np.array([60_000], "<i8").tobytes(),
+        count=np.array([3.0, 4.0], "<f8").tobytes(),
+    )
+    desk.work(Topic.READING_COLUMNS, encode_columns(record))
+    (letter,) = desk.listed()
+    assert letter["reason"] == "unknown_sensor"
+    mended = msgspec.json.decode(letter["payload"].encode()) | {"sensor": "S2"}
+    desk.run("mend", letter["id"], "-", typed=msgspec.json.encode(mended))
+    desk.run("replay", letter["id"])
+    totals = desk.work()
+    assert totals["probe", "reading"].applied == 1

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from twin.events import Incident, Passage, Reading, SignalStatus, Topic
+from twin.events import Incident, Passage, Reading, ReadingColumns, SignalStatus, Topic
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/events.md").read_text(encoding="utf-8")
 SOURCES = sorted((Path(__file__).parents[2] / "src/twin/ingest").glob("*.py"))
 
 
-@pytest.mark.parametrize("kind", [Reading, Passage, Incident, SignalStatus])
+@pytest.mark.parametrize("kind", [Reading, ReadingColumns, Passage, Incident, SignalStatus])
 def test_the_table_of_an_event_has_exactly_its_fields(kind: type) -> None:
     (section,) = re.findall(rf"^## {kind.__name__}\n(.*?)(?=^## )", PAGE, re.DOTALL | re.MULTILINE)
     listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)

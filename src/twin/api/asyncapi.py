@@ -16,6 +16,7 @@ from twin.events import (
     OperatorAct,
     Passage,
     Reading,
+    ReadingColumns,
     SignalStatus,
     Tick,
     Topic,
@@ -23,6 +24,7 @@ from twin.events import (
 
 CARRIES: Final[dict[Topic, tuple[type[msgspec.Struct], bool, str]]] = {
     Topic.READING: (Reading, True, "what detectors measured; partition = region of the sensor"),
+    Topic.READING_COLUMNS: (ReadingColumns, True, "many readings a record, as arrays"),
     Topic.ANPR_READ: (Passage, True, "vehicles at gates, plates sealed; kept 24 hours"),
     Topic.INCIDENT: (Incident, True, "what takes capacity away from a link"),
     Topic.STATUS: (SignalStatus, True, "what signal controllers show"),
@@ -33,6 +35,8 @@ CARRIES: Final[dict[Topic, tuple[type[msgspec.Struct], bool, str]]] = {
     Topic.TICK: (Tick, False, "the beats of the control loop, for replays"),
 }
 """Type, whether the service reads it (else it writes it), and what it is."""
+CONTENT: Final[dict[Topic, str]] = {Topic.READING_COLUMNS: "application/vnd.msgpack"}
+"""How the values of a topic are written, where that is not JSON."""
 
 
 def asyncapi_document(prefix: str = "") -> dict[str, Any]:
@@ -45,7 +49,8 @@ def asyncapi_document(prefix: str = "") -> dict[str, Any]:
             "title": "twin events",
             "version": __version__,
             "description": (
-                "The event log. Values are JSON in UTF-8, one event a record. The record's "
+                "The event log. Values are JSON in UTF-8, one event a record, unless the message "
+                "names another content type. The record's "
                 "timestamp is its arrival; the header `source` names the sender. Delivery is at "
                 "least once: the event's own id tells a repetition."
             ),
@@ -81,7 +86,7 @@ def _message(topic: Topic) -> dict[str, Any]:
         "name": kind.__name__,
         "title": kind.__name__,
         "summary": text,
-        "contentType": "application/json",
+        "contentType": CONTENT.get(topic, "application/json"),
         "payload": {"$ref": REF.format(name=kind.__name__)},
     }
     return {**message, "headers": headers} if incoming else message

@@ -19,7 +19,7 @@ from twin.clock import datetime_from_us
 from twin.errors import Fault
 from twin.events import Topic
 from twin.ingest.sealing import seal_items
-from twin.ingest.topics import group_by_place
+from twin.ingest.topics import group_by_place, topic_again
 from twin.store import audit
 from twin.store import deadletters as letters
 from twin.store.deadletters import LetterState, StoredLetter
@@ -71,7 +71,8 @@ async def replay_deadletter(
         target=letter_id,
         detail={"mended": body.payload is not None},
     )
-    (place,) = group_by_place(served.topics, topic, [(_sensor(value), value)])
+    again = topic_again(topic, value)
+    (place,) = group_by_place(served.topics, again, [(_sensor(value), value)])
     await served.append(place, [value], source=stored.letter.source)
     await letters.mark_replayed(served.database, [letter_id], by=person.name, now_us=now_us)
     return json_answer(_view(await _letter(served, letter_id)), HTTPStatus.ACCEPTED)

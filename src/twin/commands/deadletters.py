@@ -20,7 +20,7 @@ from twin.errors import Fault, InputError
 from twin.events import Topic
 from twin.ingest.decode import UNREADABLE
 from twin.ingest.sealing import seal_items
-from twin.ingest.topics import Topics, group_by_place
+from twin.ingest.topics import Topics, group_by_place, topic_again
 from twin.keys import KeyRing
 from twin.log import open_log
 from twin.network.gmns import read_gmns
@@ -143,7 +143,7 @@ async def _replay(settings: Settings, database: Database, letter_id: str) -> str
     if value is None:
         rule = "was not kept because a clear plate may stand in it; mend it first"
         raise InputError(Fault("payload", "(none)", rule, "conflict"))
-    topic = Topic(stored.letter.place.topic)
+    topic = topic_again(Topic(stored.letter.place.topic), value)
     topics = Topics(read_gmns(settings.map)[0])
     ((place, values),) = group_by_place(topics, topic, [(_sensor(value), value)]).items()
     now_us = WallClock().now_us()

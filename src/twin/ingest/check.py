@@ -62,7 +62,7 @@ class Checker:
         for broken, describe in self._reading_rules(decoded, arrival_us):
             for row in np.flatnonzero(broken & good).tolist():
                 faults.setdefault(row, []).append(describe(decoded.events[row]))
-        for row in rows_with_control(decoded.events):
+        for row in rows_with_control(decoded.events[: decoded.spoken]):
             if good[row]:
                 faults.setdefault(row, []).extend(text_faults(decoded.events[row]))
         return faults

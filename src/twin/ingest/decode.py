@@ -50,7 +50,7 @@ _SHOWN_CHARACTERS: Final = 80
 _DECODERS: Final = {topic: msgspec.json.Decoder(kind) for topic, kind in TYPES.items()}
 _PATH: Final = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>\$[^`]*)`)?$", re.DOTALL)
 _FIELD: Final = re.compile(r"(?:missing required|unknown) field `(?P<name>[^`]*)`")
-_PLACEHOLDER: Final = Reading(
+PLACEHOLDER: Final = Reading(
     id="-", sensor="", time=datetime(1970, 1, 1, tzinfo=UTC), period_s=1.0, count=0.0
 )
 _ENCODER: Final = msgspec.json.Encoder(order="sorted")
@@ -71,12 +71,14 @@ class DecodedReadings:
     batch      (n,) rows; `sensor` is -1 where the map does not know the id
     events     n decoded readings, for their ids, sources and the values quoted in faults
     content    (n,) int64 hash of what was measured: equal for an identical re-send
+    spoken     how many rows, from the first on, have texts of their own that are unchecked
     """
 
     batch: ReadingBatch
-    events: list[Reading]
+    events: Sequence[Reading]
     content: Ints
     faults: Faults
+    spoken: int = 0
 
     def good(self) -> Bools:
         """Return (n,) True where a row has no fault."""
@@ -97,7 +99,7 @@ def decode(topic: Topic, values: Sequence[bytes]) -> Decoded[Any]:
 def decode_readings(values: Sequence[bytes], sensor_rows: Mapping[str, int]) -> DecodedReadings:
     """Decode records of the topic `reading` into columns."""
     decoded = decode(Topic.READING, values)
-    events = [event if event is not None else _PLACEHOLDER for event in decoded.events]
+    events = [event if event is not None else PLACEHOLDER for event in decoded.events]
     count = _floats([event.count for event in events])
     speed_kph = _floats([event.speed_kph for event in events])
     occupancy_pct = _floats([event.occupancy_pct for event in events])
@@ -114,7 +116,7 @@ def decode_readings(values: Sequence[bytes], sensor_rows: Mapping[str, int]) -> 
     for row, event in enumerate(events):
         if event.classes is not None:
             content[row] ^= np.int64(hash_bytes(_ENCODER.encode(event.classes)))
-    return DecodedReadings(batch, events, content, decoded.faults)
+    return DecodedReadings(batch, events, content, decoded.faults, spoken=len(events))
 
 
 def content_hash(count: Floats, speed_kph: Floats, occupancy_pct: Floats) -> Ints:

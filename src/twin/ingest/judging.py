@@ -12,6 +12,7 @@ from twin.events import Topic
 from twin.ingest.check import Checker
 from twin.ingest.happenings import EventStage, JudgedEvents
 from twin.ingest.readings import JudgedReadings, ReadingStage
+from twin.ingest.topics import OF_READINGS
 from twin.keys import KeyRing
 from twin.live import LiveBatch
 from twin.log.contract import Place, Records
@@ -88,9 +89,7 @@ class Judge:
 
     def resume(self, watermarks: Mapping[Place, int], newest_us: Ints) -> None:
         """Go on from what was stored."""
-        of_readings = {
-            place: us for place, us in watermarks.items() if place.topic == Topic.READING
-        }
+        of_readings = {place: us for place, us in watermarks.items() if place.topic in OF_READINGS}
         self._readings.resume(of_readings, newest_us)
         self._events.resume(
             {place: us for place, us in watermarks.items() if place not in of_readings}
@@ -107,9 +106,11 @@ class Judge:
             events = {
                 topic: await self._events.judge(topic, records[0])
                 for topic, records in by_topic.items()
-                if topic is not Topic.READING
+                if topic not in OF_READINGS
             }
-            readings = await self._readings.judge(by_topic.get(Topic.READING, []))
+            readings = await self._readings.judge(
+                [*by_topic.get(Topic.READING, []), *by_topic.get(Topic.READING_COLUMNS, [])]
+            )
         except BackendError:
             self._events.resume(before)  # the same records come again: as if never seen
             raise

@@ -75,6 +75,20 @@ def repeats(batch: ReadingBatch) -> tuple[Ints, Bools]:
     return first, first != rows
 
 
+def revisions(sensor: Rows, time_us: Ints, newest_us: Ints) -> Bools:
+    """Say which rows are older than their sensor's newest at that point, (n,) bool.
+
+    newest_us  (sensors,) int64, as it stood before the batch; written: advanced over the rows.
+    """
+    if len(time_us) and bool((time_us[1:] >= time_us[:-1]).all()):
+        # times that never fall: no row of the batch itself can be newer than a later one
+        older: Bools = time_us < newest_us[sensor]
+        np.maximum.at(newest_us, sensor, time_us)
+        return older
+    before: Bools = time_us < newest_before(sensor, time_us, newest_us)
+    return before
+
+
 def newest_before(sensor: Rows, time_us: Ints, newest_us: Ints) -> Ints:
     """Return (n,) the newest event time of each row's sensor before that row.
 

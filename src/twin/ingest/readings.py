@@ -1,4 +1,4 @@
-"""What becomes of each record of the topic `reading`: judged once, in columns.
+"""What becomes of each reading, however it was written: judged once, in columns.
 
 The order of the questions is the accounting's: not a possible reading (rejected), a known key
 (duplicate, or rejected as a conflict), too old (late), else applied.
@@ -16,9 +16,10 @@ from twin.clock import iso_from_us
 from twin.columns import Bools, Ints, ReadingBatch
 from twin.errors import Fault
 from twin.ingest.check import Checker
-from twin.ingest.decode import DecodedReadings, Faults, decode_readings
-from twin.ingest.order import NEVER_US, Verdict, Verdicts, Watermark, newest_before, repeats
-from twin.ingest.tally import count_verdicts, dead_letter, sources_of
+from twin.ingest.decode import DecodedReadings, Faults
+from twin.ingest.order import NEVER_US, Verdict, Verdicts, Watermark, repeats, revisions
+from twin.ingest.tally import count_verdicts
+from twin.ingest.unpack import EventIds, Rows, Unpacker
 from twin.log.contract import Place, Records
 from twin.store.records import DeadLetter, Observations, Tally
 
@@ -47,6 +48,7 @@ class ReadingStage:
         self._sensor_ids = [str(sensor.id) for sensor in checker.network.sensors]
         self._lateness_us = lateness_us
         self._lookup = lookup
+        self._unpacker = Unpacker(checker.network.sensor_rows)
         self._watermarks: dict[Place, Watermark] = {}
         self._newest_us = np.full(len(self._sensor_ids), NEVER_US, np.int64)
 
@@ -59,36 +61,30 @@ class ReadingStage:
 
     async def judge(self, fetched: Sequence[Records]) -> JudgedReadings:
         """Give every record its verdict. Raises BackendError, nothing changed, without history."""
-        values = [value for records in fetched for value in records.values]
-        if not values:
+        rows = self._unpacker.unpack(fetched)
+        if not len(rows):
             return JudgedReadings()
-        decoded = decode_readings(values, self._checker.network.sensor_rows)
-        arrival_us = np.concatenate([records.arrival_us for records in fetched])
-        faults = self._checker.readings(decoded, arrival_us)
-        good = np.ones(len(values), np.bool_)
+        decoded = rows.decoded
+        faults = self._checker.readings(decoded, rows.arrival_us)
+        good = np.ones(len(rows), np.bool_)
         good[list(faults)] = False
-        rows = np.flatnonzero(good)
-        place_of = np.repeat(np.arange(len(fetched)), [len(records) for records in fetched])
-        batch = decoded.batch.take(rows)
+        chosen = np.flatnonzero(good)
+        whole = len(chosen) == len(rows)
+        batch = decoded.batch if whole else decoded.batch.take(chosen)
+        content = decoded.content if whole else decoded.content[chosen]
         known, stored = await self._known(batch)
         # from here on the stage changes, and nothing is awaited
-        verdicts = np.full(len(values), Verdict.REJECTED, np.uint8)
-        verdicts[rows] = _repeated(batch, decoded.content[rows], known, stored)
-        self._judge_times(fetched, place_of, decoded.batch, verdicts)
+        verdicts = np.full(len(rows), Verdict.REJECTED, np.uint8)
+        verdicts[chosen] = _repeated(batch, content, known, stored)
+        self._judge_times(rows, verdicts)
         revised = self._revised(decoded.batch, verdicts)
         _name_conflicts(decoded, verdicts, faults)
-        sources = sources_of(fetched)
+        applied = verdicts == Verdict.APPLIED
         return JudgedReadings(
-            applied=decoded.batch.take(verdicts == Verdict.APPLIED),
+            applied=decoded.batch if applied.all() else decoded.batch.take(applied),
             observations=self._kept(decoded, verdicts),
-            dead_letters=_dead_letters(fetched, sources, faults),
-            tallies=count_verdicts(
-                fetched[0].place.topic,
-                sources,
-                verdicts,
-                revised=revised,
-                reasons={row: found[0].reason for row, found in faults.items()},
-            ),
+            dead_letters=rows.letters(faults),
+            tallies=_tallies(rows, verdicts, revised, faults),
             watermarks=self._moved(fetched),
         )
 
@@ -108,25 +104,20 @@ class ReadingStage:
             known[maybe], stored[maybe] = await self._lookup(batch.take(maybe))
         return known, stored
 
-    def _judge_times(
-        self,
-        fetched: Sequence[Records],
-        place_of: Ints,
-        batch: ReadingBatch,
-        verdicts: Verdicts,
-    ) -> None:
+    def _judge_times(self, rows: Rows, verdicts: Verdicts) -> None:
         """Turn APPLIED into LATE where the partition's watermark was too far ahead; written."""
-        for number, records in enumerate(fetched):
-            rows = np.flatnonzero((place_of == number) & (verdicts == Verdict.APPLIED))
-            late = self._watermark(records.place).pass_records(batch.time_us[rows])
-            verdicts[rows[late]] = Verdict.LATE
+        applied = verdicts == Verdict.APPLIED
+        for number, records in enumerate(rows.fetched):
+            ours = applied & (rows.entry == number) if len(rows.fetched) > 1 else applied
+            chosen = np.flatnonzero(ours)
+            late = self._watermark(records.place).pass_records(rows.decoded.batch.time_us[chosen])
+            verdicts[chosen[late]] = Verdict.LATE
 
     def _revised(self, batch: ReadingBatch, verdicts: Verdicts) -> Bools:
         """Find applied rows that are older than their sensor's newest."""
         rows = np.flatnonzero(verdicts == Verdict.APPLIED)
-        before_us = newest_before(batch.sensor[rows], batch.time_us[rows], self._newest_us)
         revised = np.zeros(len(batch), np.bool_)
-        revised[rows] = batch.time_us[rows] < before_us
+        revised[rows] = revisions(batch.sensor[rows], batch.time_us[rows], self._newest_us)
         return revised
 
     def _kept(self, decoded: DecodedReadings, verdicts: Verdicts) -> Observations | None:
@@ -136,7 +127,7 @@ class ReadingStage:
         return Observations(
             readings=decoded.batch.take(rows),
             sensor_ids=self._sensor_ids,
-            event_ids=[decoded.events[row].id for row in rows.tolist()],
+            event_ids=EventIds(decoded.events, rows),
             late=verdicts[rows] == Verdict.LATE,
             content=decoded.content[rows],
         )
@@ -170,17 +161,20 @@ def _name_conflicts(decoded: DecodedReadings, verdicts: Verdicts, faults: Faults
         faults[row] = [Fault("time", moment, rule, CONFLICT)]
 
 
-def _dead_letters(
-    fetched: Sequence[Records], sources: Sequence[str], faults: Faults
-) -> list[DeadLetter]:
-    letters = []
-    starts = np.cumsum([0, *(len(records) for records in fetched)])
-    for row in sorted(faults):
-        number = int(np.searchsorted(starts, row, side="right")) - 1
-        records, at = fetched[number], row - int(starts[number])
-        letters.append(
-            dead_letter(
-                records, at, source=sources[row], faults=faults[row], payload=records.values[at]
+def _tallies(rows: Rows, verdicts: Verdicts, revised: Bools, faults: Faults) -> list[Tally]:
+    """Count verdicts by topic and sender."""
+    found: list[Tally] = []
+    for topic in dict.fromkeys(records.place.topic for records in rows.fetched):
+        chosen = rows.of_topic(topic)
+        at = {row: k for k, row in enumerate(chosen.tolist()) if row in faults} if faults else {}
+        found.extend(
+            count_verdicts(
+                topic,
+                rows.sources,
+                verdicts[chosen],
+                revised=revised[chosen],
+                reasons={at[row]: faults[row][0].reason for row in faults if row in at},
+                record=rows.record[chosen],
             )
         )
-    return letters
+    return found

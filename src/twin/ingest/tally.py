@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from twin.columns import Bools
+from twin.columns import Bools, Ints
 from twin.errors import Fault
 from twin.ids import derived_id
 from twin.ingest.order import Verdict, Verdicts
@@ -49,19 +49,23 @@ def count_verdicts(
     *,
     revised: Bools,
     reasons: Mapping[int, str],
+    record: Ints | None = None,
 ) -> list[Tally]:
     """Count (n,) verdicts by source; `reasons` names the rule by row for the refused ones.
 
+    sources   by record; `record` (n,) says which of them each row came with (None: its own)
     For each source: received = applied + duplicate + late + rejected.
     """
     names: dict[str, int] = {}
     codes = np.array([names.setdefault(source, len(names)) for source in sources], np.int64)
+    record = np.arange(len(codes)) if record is None else record
+    codes = codes[record]
     table = np.bincount(codes * _KINDS + verdicts, minlength=len(names) * _KINDS)
     counts = table.reshape(len(names), _KINDS)
     again = np.bincount(codes[revised], minlength=len(names))
     why: dict[str, Counter[str]] = {}
     for row, reason in reasons.items():
-        why.setdefault(sources[row], Counter())[reason] += 1
+        why.setdefault(sources[int(record[row])], Counter())[reason] += 1
     return [
         Tally(
             source=source,
@@ -75,16 +79,27 @@ def count_verdicts(
             reasons=dict(why.get(source, {})),
         )
         for source, code in names.items()
+        if counts[code].any()
     ]
 
 
 def dead_letter(
-    records: Records, row: int, *, source: str, faults: Sequence[Fault], payload: bytes | None
+    records: Records,
+    row: int,
+    *,
+    source: str,
+    faults: Sequence[Fault],
+    payload: bytes | None,
+    within: int | None = None,
 ) -> DeadLetter:
-    """Keep one refused record under an id that its place on the log gives."""
+    """Keep one refused record under an id that its place on the log gives.
+
+    within   the row in a record of many, when it is refused alone
+    """
     offset = int(records.offsets[row])
+    place = (records.place.topic, records.place.partition, offset)
     return DeadLetter(
-        id=derived_id(records.place.topic, records.place.partition, offset),
+        id=derived_id(*place) if within is None else derived_id(*place, within),
         place=records.place,
         offset=offset,
         arrival_us=int(records.arrival_us[row]),

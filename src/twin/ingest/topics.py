@@ -16,6 +16,7 @@ PASSAGE_RETENTION_S: Final = 86_400.0
 """Sealed plates stay on the log for 24 hours by append time, and no longer."""
 INCOMING: Final = (
     Topic.READING,
+    Topic.READING_COLUMNS,
     Topic.ANPR_READ,
     Topic.INCIDENT,
     Topic.STATUS,
@@ -23,6 +24,8 @@ INCOMING: Final = (
     Topic.ACT,
     Topic.AUTHORISATION,
 )
+OF_READINGS: Final = frozenset({Topic.READING, Topic.READING_COLUMNS})
+"""Topics with one partition a region."""
 OUTGOING: Final = (Topic.DECISION, Topic.TICK)
 
 
@@ -39,7 +42,7 @@ class Topics:
 
     def partitions(self, topic: Topic) -> int:
         """Return how many partitions a topic is created with: one a region for readings."""
-        if topic is not Topic.READING:
+        if topic not in OF_READINGS:
             return 1
         return self.reading_partitions or max(1, len(regions(self.network)))
 
@@ -55,12 +58,12 @@ class Topics:
         ]
 
     def place(self, topic: Topic) -> Place:
-        """Return the only partition of any topic but `reading`."""
+        """Return the first partition of a topic, the only one of those without regions."""
         return Place(topic.value, 0)
 
-    def reading_place(self, sensor: str) -> Place:
+    def reading_place(self, sensor: str, topic: Topic = Topic.READING) -> Place:
         """Return the partition of a sensor's region; 0 for a sensor that the map does not know."""
-        return Place(Topic.READING.value, self._partition_by_sensor.get(sensor, 0))
+        return Place(topic.value, self._partition_by_sensor.get(sensor, 0))
 
     @cached_property
     def _partition_by_sensor(self) -> Mapping[str, int]:
@@ -85,3 +88,12 @@ def group_by_place(
         place = topics.reading_place(sensor) if topic is Topic.READING else topics.place(topic)
         groups.setdefault(place, []).append(value)
     return groups
+
+
+def topic_again(topic: Topic, value: bytes) -> Topic:
+    """Return the topic on which a refused record is sent again.
+
+    A reading that was refused alone out of a record of many is kept as JSON.
+    """
+    packed = topic is Topic.READING_COLUMNS and not value.lstrip().startswith(b"{")
+    return Topic.READING if topic in OF_READINGS and not packed else topic
