@@ -1,6 +1,7 @@
 // The decisions that wait for a person: kept for the whole console, because the rail counts them.
 
 import { get } from './api'
+import { DEVICE_KINDS } from './decision'
 import { live } from './live.svelte'
 import { Poll } from './poll.svelte'
 import type { DecisionView } from './types'
@@ -34,7 +35,8 @@ export function isWaiting(decision: DecisionView): boolean {
 
 // What a person approved or set to automatic; the single requests under it are in the history.
 function isRunning(decision: DecisionView): boolean {
-  return decision.kind === 'signal_control' && decision.state !== 'proposed'
+  const lasts = decision.kind === 'signal_control' || DEVICE_KINDS.has(decision.kind)
+  return lasts && decision.state !== 'proposed'
 }
 
 export const decisions = new Decisions()

@@ -60,10 +60,43 @@ const incident: Draw = (pen, colours) => {
   pen.fillRect(10, 15.5, 2, 2)
 }
 
+// A panel over the road, and the two lamps of a ramp meter.
+const sign: Draw = (pen, colours) => {
+  pen.beginPath()
+  pen.roundRect(1, 4, 20, 12, 2)
+  pen.fillStyle = '#0B0E12'
+  pen.fill()
+  pen.strokeStyle = colours.light ? '#ffffff' : '#A7B1BC'
+  pen.lineWidth = 1.5
+  pen.stroke()
+  pen.fillStyle = '#FFE066'
+  pen.fillRect(5, 7.5, 12, 1.8)
+  pen.fillRect(5, 11, 8, 1.8)
+}
+
+const meter: Draw = (pen, colours) => {
+  pen.beginPath()
+  pen.roundRect(6, 3, 10, 16, 4)
+  pen.fillStyle = '#1B2128'
+  pen.fill()
+  pen.strokeStyle = colours.light ? '#ffffff' : '#A7B1BC'
+  pen.lineWidth = 1.5
+  pen.stroke()
+  for (const [y, colour] of [
+    [8, '#FF6B81'],
+    [14, '#7BD88F'],
+  ] as const) {
+    pen.beginPath()
+    pen.arc(11, y, 2.4, 0, 2 * Math.PI)
+    pen.fillStyle = colour
+    pen.fill()
+  }
+}
+
 /** Pixels of every sign in the colours of a theme. */
 export function signs(colours: Colours): Record<string, ImageData> {
   const drawn: Record<string, ImageData> = {}
-  for (const [name, draw] of Object.entries({ gate, junction, incident })) {
+  for (const [name, draw] of Object.entries({ gate, junction, incident, sign, ramp_meter: meter })) {
     const canvas = document.createElement('canvas')
     canvas.width = canvas.height = SIZE * SCALE
     const pen = canvas.getContext('2d')

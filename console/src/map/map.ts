@@ -13,11 +13,13 @@ import { type Colours, mapStyle, SWITCHED } from './style'
 maplibregl.setWorkerUrl(workerUrl)
 
 const TOUCH_PX = 6
+const PLACES = ['devices-point', 'gates-point']
 const PICKED = ['links-class', 'links-unknown', 'links-closed']
 
 export interface MapEvents {
   hover(row: number | null, x: number, y: number): void
   pick(row: number | null): void
+  place(id: string): void
   ready(): void
 }
 
@@ -207,14 +209,26 @@ export class RoadMap {
     return found === undefined ? null : Number(found.id)
   }
 
+  private placeAt(x: number, y: number): string | null {
+    if (!this.loaded) return null
+    const layers = PLACES.filter((id) => this.map.getLayer(id) !== undefined)
+    const found = this.map.queryRenderedFeatures([x, y], { layers })[0]
+    return found === undefined ? null : String(found.properties.id)
+  }
+
   private listen(): void {
     this.map.on('mousemove', ({ point }) => {
-      const row = this.rowAt(point.x, point.y)
-      this.canvas.style.cursor = row === null ? '' : 'pointer'
+      const place = this.placeAt(point.x, point.y)
+      const row = place === null ? this.rowAt(point.x, point.y) : null
+      this.canvas.style.cursor = row === null && place === null ? '' : 'pointer'
       this.events.hover(row, point.x, point.y)
     })
     this.map.on('mouseout', () => this.events.hover(null, 0, 0))
-    this.map.on('click', ({ point }) => this.events.pick(this.rowAt(point.x, point.y)))
+    this.map.on('click', ({ point }) => {
+      const place = this.placeAt(point.x, point.y)
+      if (place !== null) this.events.place(place)
+      else this.events.pick(this.rowAt(point.x, point.y))
+    })
     const size = new ResizeObserver(() => this.map.resize())
     size.observe(this.element)
     this.map.on('remove', () => size.disconnect())

@@ -221,6 +221,13 @@ function points(colours: Colours): LayerSpecification[] {
       layout: { 'icon-image': 'gate', 'icon-allow-overlap': true, 'icon-size': signSize },
     },
     {
+      id: 'devices-point',
+      type: 'symbol',
+      source: 'devices',
+      minzoom: 11,
+      layout: { 'icon-image': ['get', 'kind'], 'icon-allow-overlap': true, 'icon-size': signSize },
+    },
+    {
       id: 'incidents-point',
       type: 'symbol',
       source: 'incidents',
@@ -267,6 +274,7 @@ export const SWITCHED: Record<string, string[]> = {
   sensors: ['sensors-point'],
   junctions: ['junctions-point', 'junctions-name'],
   gates: ['gates-point'],
+  devices: ['devices-point'],
   zones: ['zones-area', 'zones-border'],
   features: ['features-area', 'features-line'],
   incidents: ['incidents-point'],
@@ -283,7 +291,7 @@ export function mapStyle(colours: Colours): StyleSpecification {
     sources: {
       links: { type: 'geojson', data: EMPTY, promoteId: 'row' },
       ...Object.fromEntries(
-        ['sensors', 'junctions', 'gates', 'zones', 'features', 'incidents'].map((id) => [id, source()]),
+        ['sensors', 'junctions', 'gates', 'zones', 'features', 'incidents', 'devices'].map((id) => [id, source()]),
       ),
     },
     layers: [
