@@ -1,157 +1,201 @@
-"""One hour of a 30 km motorway: the link and cell models against UXsim's C++ mode, one core.
+"""The simulation against its peers and its targets, on one core: `python bench.py [--small]`.
 
-60 pieces of 500 m, ten on-ramps, ten off-ramps, 60 detectors that report every minute. UXsim is
-not a dependency: without it (pip install uxsim) only our own times are printed. It moves
-platoons of five vehicles and keeps their paths, which our two models do not; ours give what 60
-detectors count. Ratios are the finding; seconds depend on the machine.
+Peers run in the same process or beside it, in turns; the ratios are the finding. All times are CPU
+seconds, so that other work on the machine is not counted. `--small` only shows that all runs.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
+from motorway import CELL_M, CELL_STEP_S, HOUR_S, run_cells, run_links, start_cells, uxsim_run
+from sumo_meso import sumo_run
+from timing import Beside, beside, best_s, roof_bytes_s
 
-from twin.simulate.ctm import CellTransmission
-from twin.simulate.diagrams import triangular
-from twin.simulate.ltm import LinkTransmission
-from twin.simulate.roads import Roads, Turns
-
-PIECES, RAMPS, PIECE_M, RAMP_M = 60, 10, 500.0, 300.0
-MAIN_VPS, RAMP_VPS, EXIT_SHARE = 1.2, 0.12, 0.08
-FREE_MPS, JAM_VPM_LANE, REACTION_S = 27.8, 0.2, 1.0
-HOUR_S, MINUTE_S, STEP_S = 3600.0, 60.0, 5.0
+HERE = Path(__file__).resolve().parent
+MEMBERS = 100
+OTHERS = ("grid.py", "whatif.py")  # rows with programs of their own
+SIZES = (1_000, 3_000, 10_000, 30_000, 100_000, 200_000)
+CITY, METROPOLIS = 10_000, 200_000
 
 
-def motorway() -> tuple[Roads, Turns, np.ndarray, np.ndarray]:
-    """Return roads, turns, turning and exit shares; ramps join and leave at every sixth node."""
-    starts = [*range(PIECES)] + [200 + k for k in range(RAMPS)] + [2 + 6 * k for k in range(RAMPS)]
-    ends = (
-        [*range(1, PIECES + 1)]
-        + [5 + 6 * k for k in range(RAMPS)]
-        + [300 + k for k in range(RAMPS)]
+class Row(NamedTuple):
+    """One line of the table: what was measured, and whether it is what must be."""
+
+    work: str
+    ours: str
+    against: str
+    must: str
+    aim: str
+    met: bool
+
+    def cells(self) -> tuple[str, ...]:
+        """Return the cells of a table."""
+        return (*self[:5], "yes" if self.met else "NO")
+
+
+class Found(NamedTuple):
+    """All that was measured.
+
+    cities   what `city_run` says of each size; kernels: lines on bytes, updates and roofs
+    others   (program, what it printed)
+    """
+
+    rows: list[Row]
+    cities: list[dict[str, Any]]
+    kernels: list[tuple[str, ...]]
+    others: list[tuple[str, str]]
+
+
+def measure(*, small: bool = False) -> Found:
+    """Measure everything."""
+    cities = [city(size, 36 if small else 360) for size in (SIZES[:1] if small else SIZES)]
+    rows = [*motorway_rows(small=small), members_row(small=small), *city_rows(cities)]
+    kernels = [link_kernel(found) for found in cities] + [cell_kernel(1), cell_kernel(MEMBERS)]
+    others = [] if small else [(name, _printed(HERE / name)) for name in OTHERS]
+    return Found(rows, cities, kernels, [other for other in others if other[1]])
+
+
+def motorway_rows(*, small: bool) -> list[Row]:
+    """Measure the link model on the motorway beside each peer that is installed."""
+    turns, repeats = (1, 1) if small else (7, 10)
+    work = "30 km motorway, 80 links, 1 h, node model, counts every minute"
+    rows = []
+    uxsim = uxsim_run()
+    if uxsim is not None:
+        found = beside(run_links, uxsim, turns=turns, repeats=repeats)
+        rows.append(_motorway_row(work, "UXsim in C++", found, 50, 100))
+    with tempfile.TemporaryDirectory(prefix="twin-bench-") as folder:
+        sumo = sumo_run(Path(folder))
+        if sumo is not None:
+            found = beside(run_links, sumo, turns=min(turns, 3), repeats=repeats)
+            rows.append(_motorway_row(work, "SUMO meso", found, 0, 0))
+    return rows
+
+
+def _motorway_row(work: str, peer: str, found: Beside, must: int, aim: int) -> Row:
+    ours = f"{found.ours_s * 1e3:.2f} ms"
+    against = f"{peer} {found.theirs_s * 1e3:.0f} ms: {found.ratio:.0f} x"
+    must_say, aim_say = (f">= {must} x", f">= {aim} x") if must else ("", "")
+    return Row(work, ours, against, must_say, aim_say, found.ratio >= must)
+
+
+def members_row(*, small: bool) -> Row:
+    """Measure the cell model with many members against one."""
+    rounds = 1 if small else 5
+    one = best_s(lambda: run_cells(1), rounds)
+    many = best_s(lambda: run_cells(MEMBERS), rounds)
+    return Row(
+        f"the same, {MEMBERS} members of the cell model",
+        f"{many * 1e3:.1f} ms",
+        f"one member {one * 1e3:.1f} ms: {many / one:.1f} x",
+        "<= 60 x",
+        "<= 40 x",
+        many / one <= 60,
     )
-    rows = {name: row for row, name in enumerate(dict.fromkeys(starts + ends))}
-    lanes = np.array([3.0] * PIECES + [1.0] * (2 * RAMPS))
-    wave_mps = 1.0 / (REACTION_S * JAM_VPM_LANE)
-    jam = JAM_VPM_LANE * lanes
-    roads = Roads(
-        from_node=np.array([rows[name] for name in starts]),
-        to_node=np.array([rows[name] for name in ends]),
-        length_m=np.array([PIECE_M] * PIECES + [RAMP_M] * (2 * RAMPS)),
-        free_speed_mps=np.full(len(lanes), FREE_MPS),
-        capacity_vps=jam * FREE_MPS * wave_mps / (FREE_MPS + wave_mps),
-        jam_vpm=jam,
-        nodes=len(rows),
+
+
+def city(links: int, steps: int) -> dict[str, Any]:
+    """Run a city in a process of its own: its memory is its own, too."""
+    command = [sys.executable, str(HERE / "city_run.py"), str(links), str(steps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def city_rows(cities: list[dict[str, Any]]) -> list[Row]:
+    """Return the rows of the city and of the metropolis, where they were run."""
+    rows = []
+    for size, name, must, aim, memory in (
+        (CITY, "city", 10_000, 18_000, None),
+        (METROPOLIS, "metropolis", 400, 1_000, (400, 250)),
+    ):
+        found = next((one for one in cities if abs(one["links"] / size - 1) < 0.08), None)
+        if found is None:
+            continue
+        speed = found["simulated_s"] / found["run_s"]
+        met = speed >= must and (memory is None or found["peak_mb"] <= memory[0])
+        rows.append(
+            Row(
+                f"{name} of {found['links']:,} links, 1 h, steps of 10 s",
+                f"{speed:,.0f} simulated s per s, {found['peak_mb']:.0f} MB",
+                "",
+                f">= {must:,}" + (f", <= {memory[0]} MB" if memory else ""),
+                f">= {aim:,}" + (f", <= {memory[1]} MB" if memory else ""),
+                met,
+            )
+        )
+    return rows
+
+
+def link_kernel(found: dict[str, Any]) -> tuple[str, ...]:
+    """Return bytes and updates a second of the link model on a city, against the roof."""
+    steps = found["simulated_s"] / 10.0
+    rate = found["bytes_a_step"] * steps / found["run_s"]
+    roof = roof_bytes_s(found["bytes_a_step"])
+    return (
+        f"link model, {found['links']:,} links",
+        f"{found['links'] * steps / found['run_s'] / 1e6:.1f} M links",
+        f"{found['bytes_a_step'] / found['links']:.0f} B",
+        f"{rate / 1e9:.1f} GB/s",
+        f"{roof / 1e9:.0f} GB/s",
+        f"{rate / roof:.0%}",
     )
-    origins = [0] + [200 + k for k in range(RAMPS)]
-    approach, onward, share = [], [], []
-    for row, end in enumerate(ends + origins):
-        after = [link for link, start in enumerate(starts) if start == end]
-        for link in sorted(after):
-            approach.append(row)
-            onward.append(link)
-            leaves = EXIT_SHARE if link >= PIECES + RAMPS else 1.0 - EXIT_SHARE
-            share.append(leaves if len(after) > 1 else 1.0)
-    counts = np.bincount(approach, minlength=len(ends) + len(origins))
-    size = len(approach)
-    turns = Turns(
-        start=np.concatenate([[0], np.cumsum(counts)]),
-        approach=np.array(approach),
-        link=np.array(onward),
-        seconds=np.zeros(size),
-        share=np.full(size, np.nan),
-        movement=np.full(size, -1),
-        origin_node=np.array([rows[name] for name in origins]),
+
+
+def cell_kernel(members: int) -> tuple[str, ...]:
+    """Return bytes and updates a second of the cell model on the motorway, against the roof."""
+    run = start_cells(members)
+    cells = len(run.link_of_cell) * members
+    steps = round(HOUR_S / CELL_STEP_S)
+    spent = best_s(lambda: run.run(HOUR_S), 3)
+    each = 8 * (1 + 1 + 1 + 2)  # read, flow onward written, read again, vehicles both ways
+    rate, roof = cells * each * steps / spent, roof_bytes_s(cells * 16)
+    return (
+        f"cell model, {cells:,} cells of {CELL_M:.0f} m x members",
+        f"{cells * steps / spent / 1e6:.0f} M cells",
+        f"{each} B",
+        f"{rate / 1e9:.1f} GB/s",
+        f"{roof / 1e9:.0f} GB/s",
+        f"{rate / roof:.0%}",
     )
-    shares = np.array(share)
-    exits = 1.0 - np.bincount(turns.approach, shares, minlength=len(counts))
-    return roads, turns, shares, exits
 
 
-def run_links() -> float:
-    """Run the link model with counts every minute; return vehicles that left."""
-    roads, turns, shares, exits = motorway()
-    run = LinkTransmission(roads, turns, step_s=STEP_S).share_turns(shares, exits)
-    run.demand(np.array([MAIN_VPS] + [RAMP_VPS] * RAMPS))
-    counts = [run.run(MINUTE_S).left[:PIECES] for _ in range(round(HOUR_S / MINUTE_S))]
-    return float(np.array(counts)[-1, -1] + run.left[-RAMPS:].sum())
+def _printed(program: Path) -> str:
+    """Return what another program of the table prints; nothing where there is none."""
+    if not program.exists():
+        return ""
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
+    said = done.stdout.rstrip()
+    return said if done.returncode == 0 else f"{said}\nfailed: {done.stderr.strip()[-500:]}"
 
 
-def run_cells(members: int) -> float:
-    """Run the cell model with 125 m cells, counts every minute; return vehicles that left."""
-    roads, turns, shares, exits = motorway()
-    spread = np.random.default_rng(1).uniform(0.9, 1.1, (len(roads), members))
-    diagrams = triangular(roads, capacity_vps=roads.capacity_vps[:, None] * spread)
-    run = CellTransmission(roads, turns, step_s=4.0, cell_m=125.0, diagrams=diagrams)
-    run.share_turns(shares, exits).demand(np.array([MAIN_VPS] + [RAMP_VPS] * RAMPS))
-    counts = [run.run(MINUTE_S).left[:PIECES] for _ in range(round(HOUR_S / MINUTE_S))]
-    return float(np.array(counts)[-1, -1, 0] + run.left[-RAMPS:, 0].sum())
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def uxsim_run() -> Callable[[], float] | None:
-    """Return one run of the peer, its set-up included; None where it is not installed."""
-    try:
-        from uxsim import World
-    except ImportError:
-        return None
-
-    def run() -> float:
-        world = World(deltan=5, tmax=HOUR_S, print_mode=0, save_mode=0, show_mode=0,
-                      random_seed=1, reaction_time=REACTION_S, cpp=True)  # fmt: skip
-        for name in range(PIECES + 1):
-            world.addNode(str(name), name, 0)
-        sources, sinks = ["0"], {str(PIECES): PIECES}
-        for name in range(PIECES):
-            world.addLink(f"m{name}", str(name), str(name + 1), PIECE_M, FREE_MPS, JAM_VPM_LANE, 3)
-        for k in range(RAMPS):
-            world.addNode(f"on{k}", 5 + 6 * k, 1)
-            world.addNode(f"off{k}", 2 + 6 * k, -1)
-            world.addLink(f"a{k}", f"on{k}", str(5 + 6 * k), RAMP_M, FREE_MPS, JAM_VPM_LANE, 1)
-            world.addLink(f"b{k}", str(2 + 6 * k), f"off{k}", RAMP_M, FREE_MPS, JAM_VPM_LANE, 1)
-            sources.append(f"on{k}")
-            sinks[f"off{k}"] = 2 + 6 * k
-        for row, source in enumerate(sources):
-            here = 0 if row == 0 else 5 + 6 * (row - 1)
-            left = MAIN_VPS if row == 0 else RAMP_VPS
-            for sink, place in sorted(sinks.items(), key=lambda item: item[1]):
-                if place <= here:
-                    continue
-                flow = left if place == PIECES else left * EXIT_SHARE
-                left -= flow
-                world.adddemand(source, sink, 0, HOUR_S, flow)
-        world.exec_simulation()
-        return float(world.analyzer.trip_completed) if hasattr(world, "analyzer") else 0.0
-
-    return run
-
-
-def best_s(run: Callable[[], float], *, rounds: int) -> float:
-    """Return the least time of some runs after a first one that compiles, s."""
-    run()
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+ROW_HEAD = ("work", "ours", "beside it, same run", "must", "aim", "met")
+KERNEL_HEAD = ("kernel", "updates a second", "moved each", "moved", "roof", "of the roof")
 
 
 def main() -> None:
-    """Print times and ratios."""
-    ours = best_s(run_links, rounds=5)
-    one, hundred = best_s(lambda: run_cells(1), rounds=3), best_s(lambda: run_cells(100), rounds=2)
-    print(f"vehicles through: links {run_links():.0f}, cells {run_cells(1):.0f}")
-    print(f"link model          {ours * 1e3:9.2f} ms")
-    print(f"cell model, 1       {one * 1e3:9.2f} ms")
-    print(f"cell model, 100     {hundred * 1e3:9.2f} ms   {hundred / one:6.1f} x one member")
-    peer = uxsim_run()
-    if peer is None:
-        print("UXsim is not installed: no ratio")
-        return
-    theirs = best_s(peer, rounds=2)
-    print(f"UXsim, C++ mode     {theirs * 1e3:9.2f} ms   {theirs / ours:6.1f} x the link model")
+    """Print the table."""
+    small = "--small" in sys.argv[1:]
+    found = measure(small=small)
+    print(table(ROW_HEAD, [row.cells() for row in found.rows]))
+    print()
+    print(table(KERNEL_HEAD, found.kernels))
+    for name, said in found.others:
+        print(f"\n{name}\n{said}")
+    if not small and not all(row.met for row in found.rows):
+        raise SystemExit("a row is below what it must be")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ CYCLE_STEPS, GREEN_STEPS = 6, 3
 ARTERIAL_EVERY, JOINT_M = 5, 360.0
 EXIT_SHARE = 0.06
 FLOW_VPH = 700.0  # mean by link that the demand asks for: more than half of the signals pass
-LINKS_A_NODE = 3.63  # of the grid, measured
+LINKS_A_NODE = 3.84  # of the grid, measured
 ORIGIN_SHARE = 0.25
 LOCAL = (50 / 3.6, 1800 / 3600, 0.15)
 ARTERIAL = (60 / 3.6, 3600 / 3600, 0.30)
@@ -55,7 +55,7 @@ class City(NamedTuple):
 def grid_city(links: int, *, seed: int = 1, flow_vph: float = FLOW_VPH) -> City:
     """Return a city of about so many links; flow_vph is the mean flow that the demand asks for."""
     rng = np.random.default_rng(seed)
-    side = round((links / LINKS_A_NODE) ** 0.5)
+    side = int(np.ceil((links / LINKS_A_NODE) ** 0.5))
     streets = _streets(rng, side)
     roads, across = _roads(streets, side)
     origins = np.flatnonzero(rng.random(side * side) < ORIGIN_SHARE)

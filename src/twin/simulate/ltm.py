@@ -11,6 +11,7 @@ import numpy as np
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.kernels.arrays import Flow, Limits, Links, Rows
+from twin.simulate.kernels.node import none_bound
 from twin.simulate.kernels.transmission import HELD_SHARE, advance
 from twin.simulate.rings import history_of, ring_of, steps_ago, write_now
 from twin.simulate.roads import Roads, Turns, approach_capacity, summed, wires_of
@@ -74,6 +75,7 @@ class LinkTransmission:
         self._links = _links(roads, step_s)
         self._wires, self._turn_rows = wires_of(roads, turns, priority)
         self._flow = self._start(density_vpm)
+        self._bound = none_bound(len(self._wires.node_kind))
         self._limits = Limits(
             turn_share=np.zeros(len(turns.link)),
             exit_share=np.ones(len(self._capacity_vps)),
@@ -109,9 +111,13 @@ class LinkTransmission:
     ) -> Self:
         """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,)."""
         if in_vps is not None:
-            self._limits.in_capacity[:] = np.minimum(in_vps, self.roads.capacity_vps) * self.step_s
+            entries = self._limits.in_capacity
+            np.minimum(in_vps, self.roads.capacity_vps, out=entries)
+            entries *= self.step_s
         if out_vps is not None:
-            self._limits.out_capacity[:] = np.minimum(out_vps, self._capacity_vps) * self.step_s
+            exits = self._limits.out_capacity
+            np.minimum(out_vps, self._capacity_vps, out=exits)
+            exits *= self.step_s
         if turn_vps is not None:
             self._limits.turn_capacity[:] = turn_vps[self._turn_rows] * self.step_s
             self._turns_capped = bool(np.isfinite(turn_vps).any())
@@ -123,8 +129,8 @@ class LinkTransmission:
         if abs(steps * self.step_s - duration_s) > 1e-6 * max(duration_s, 1.0):
             message = f"{duration_s} s is not a whole number of steps of {self.step_s} s"
             raise SimulationError(message)
-        capped = self._turns_capped
-        advance(self._links, self._wires, self._limits, self._flow, steps, capped)
+        parts = (self._links, self._wires, self._limits, self._flow, self._bound)
+        advance(*parts, steps, self._turns_capped)
         return self
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from twin.simulate.kernels.arrays import Flow, Limits, Links, Ring, Rows, Wires
-from twin.simulate.kernels.node import FLOOR, none_bound, pass_nodes
+from twin.simulate.kernels.node import FLOOR, Bound, pass_nodes
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
 
@@ -136,9 +136,15 @@ def _mark_drops(wires: Wires, limits: Limits, flow: Flow) -> None:
 
 @njit(cache=True, nogil=True)
 def advance(
-    links: Links, wires: Wires, limits: Limits, flow: Flow, steps: int, turns_capped: bool
+    links: Links,
+    wires: Wires,
+    limits: Limits,
+    flow: Flow,
+    bound: Bound,
+    steps: int,
+    turns_capped: bool,
 ) -> None:
-    """Advance the network by some steps under constant limits. Writes `flow`.
+    """Advance the network by some steps under constant limits. Writes `flow`; `bound` scratch.
 
     turns_capped   whether any turn has a capacity; without one they are not looked at
     Holds: vehicles conserved to 1e-9; 0 <= vehicles on a link <= its storage.
@@ -148,7 +154,6 @@ def advance(
     for link in range(len(flow.entered)):
         drops = drops or limits.drop_share[link] < 1.0
     free_slots, wave_slots = _no_slots(links.free), _no_slots(links.wave)
-    bound = none_bound(len(wires.node_kind))
     for _ in range(steps):
         _find_slots(links.free, flow.step[0], free_slots)
         _find_slots(links.wave, flow.step[0], wave_slots)
