@@ -71,7 +71,9 @@ def _after(event: DecisionEvent) -> str:
 
 def _time(event: DecisionEvent, *, lease: bool) -> str:
     moment = event.lease_until if lease else event.expires
-    return "its end" if moment is None else iso_from_us(us_from_datetime(moment))
+    if moment is None:
+        return "its end"
+    return iso_from_us(us_from_datetime(moment.replace(microsecond=0)))
 
 
 def _say_control(event: DecisionEvent) -> str:

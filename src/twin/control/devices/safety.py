@@ -262,10 +262,10 @@ def _check_gate(case: _Case) -> None:
         return
     if word not in _GATE_WORDS:
         raise case.unsafe("gate", f"gate {word!r}", ", ".join(_GATE_WORDS))
-    if not case.device.barrier:
-        raise case.unsafe("gate", "no barrier", "a gate with a barrier")
     if word == "closed" and not case.device.inbound:
         raise case.unsafe("gate", "an exit closed", "exits are always open")
+    if not case.device.barrier:
+        raise case.unsafe("gate", "no barrier", "a gate with a barrier")
     let_through = case.asked.get("except", "")
     if (word == "closed") != (let_through == EMERGENCY):
         value = f"gate {word}, except {let_through or 'nobody'}"
