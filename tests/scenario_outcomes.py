@@ -7,6 +7,8 @@ straight line or two, and results can be worked out on paper.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from twin.columns import Floats
@@ -21,7 +23,7 @@ _EAST = -3.7
 def frame() -> Frame:
     """Return four links A1 to A4 of the road A and a street S1 into the signal at node J."""
     nodes = ["n0", "n1", "n2", "n3", "n4"]
-    ends = [*zip(nodes[:-1], nodes[1:], strict=True), ("j0", "J")]
+    ends = [*pairwise(nodes), ("j0", "J")]
     lines = tuple(
         ((_EAST + 0.012 * row, 40.4), (_EAST + 0.012 * (row + 1), 40.4)) for row in range(4)
     )
@@ -101,7 +103,7 @@ def _counts(times: Floats, demand_vph: float, exit_vph: float) -> list[Floats]:
 
 def _trips(demand_vph: float, exit_vph: float, trucks: int) -> Trips:
     number = np.arange(int(HORIZON_S * demand_vph / 3600.0), dtype=np.int64)
-    depart = (number + 0.5) * 3600.0 / demand_vph
+    depart = np.asarray((number + 0.5) * 3600.0 / demand_vph, np.float64)
     slow = max(demand_vph / exit_vph, 1.0)
     arrive = 4 * LINK_S + depart * slow
     done = arrive <= HORIZON_S

@@ -40,8 +40,7 @@ def time_space(results: Results, corridor: Corridor) -> Picture:
     free = float(results.frame.links.free_speed_mps[corridor.rows].max()) * 3.6
     # Free traffic is one colour: the last step begins below the free speed and is open upwards.
     limits = np.arange(0.0, max(free - 1.0, 20.0), 10.0)
-    colours = mpl.colormaps["RdYlBu"].resampled(len(limits))
-    colours.set_bad("#f3f4f6")
+    colours = mpl.colormaps["RdYlBu"].resampled(len(limits)).with_extremes(bad="#f3f4f6")
     places = np.append(corridor.start_m, corridor.end_m[-1]) / 1000.0
     drawn: Any = None
     with styled():
