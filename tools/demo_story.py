@@ -24,7 +24,7 @@ SLOW_SHARE: Final = 0.5
 STILL_FREE_SHARE: Final = 0.75
 LEAST_JAM_M: Final = 600.0
 LEAST_LEAD: Final = timedelta(minutes=3)
-NEAR: Final = timedelta(minutes=15)
+NEAR: Final = timedelta(minutes=20)
 """A forecast is right about a jam when it comes so near to the forecast moment."""
 LOOK_S: Final = 1.0
 FACTS: Final = {

@@ -14,6 +14,7 @@ from rich.table import Table
 from twin.app import Service
 from twin.commands.backstage import summary
 from twin.commands.console import ERR, OUT
+from twin.errors import SimulationError
 from twin.events import Topic
 from twin.settings import Settings
 from twin.store import accounting
@@ -21,7 +22,7 @@ from twin.store.records import Tally as Entry
 from twin.world.player import Tally
 from twin.world.recording import Recording
 from twin.world.sumo.city import City
-from twin.world.sumo.engine import run_alone
+from twin.world.sumo.engine import sumo_command
 from twin.world.sumo.scene import Scene
 from twin.world.sumo.sender import Sender
 from twin.world.sumo.street import Street
@@ -60,11 +61,11 @@ async def close(service: Service, stage: Stage, street: Street) -> bool:
     """Print how it went. True when the accounts agree and nothing unlawful was shown."""
     end_s = stage.scene.begin_s + street.ledger.simulated_s
     driven = delay_of(read_trips(stage.out / "tripinfo.xml", end_s=end_s))
-    alone = await _alone(stage, end_s) if stage.order.baseline else None
     tallies = _tallies(street)
     balanced = await summary(service, tallies)
     agree = _agree(tallies, await accounting.totals(service.database))
     OUT.print(f"accounts agree with what the city sent: {'yes' if agree else 'NO'}")
+    alone = await _alone(stage, end_s) if stage.order.baseline else None
     OUT.print(_delays(driven, alone))
     ledger = street.ledger
     lowest = street.pace.lowest if street.pace else stage.rate
@@ -81,10 +82,24 @@ async def close(service: Service, stage: Stage, street: Street) -> bool:
 
 
 async def _alone(stage: Stage, end_s: float) -> Delay:
-    """Let SUMO drive the same time again with its own programs."""
-    ERR.print("the same time without decisions …", style="dim")
+    """Let SUMO drive the same time again with its own programs. Raises SimulationError."""
+    ERR.print("the same time again without decisions, for comparison …", style="dim")
     out = stage.out / "alone"
-    await asyncio.to_thread(run_alone, replace(stage.scene, end_s=end_s), out, seed=stage.seed)
+    scene = replace(stage.scene, end_s=end_s)
+    process = await asyncio.create_subprocess_exec(
+        *sumo_command(scene, out, seed=stage.seed, loops=None),
+        cwd=scene.folder,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        code = await process.wait()
+    finally:  # who ends the demo now does not wait for it
+        if process.returncode is None:
+            process.kill()
+    if code != 0:
+        message = f"SUMO stopped ({code}) in the run without decisions"
+        raise SimulationError(message)
     return delay_of(read_trips(out / "tripinfo.xml", end_s=end_s))
 
 
