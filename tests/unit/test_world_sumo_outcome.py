@@ -14,7 +14,7 @@ from twin.events import Reading
 from twin.units import SECOND_US
 from twin.world.faults import Timed
 from twin.world.service import Service
-from twin.world.sumo.outcome import Accounts, read_accounts
+from twin.world.sumo.outcome import Accounts, cycles_hit, read_accounts
 from twin.world.sumo.sender import Sender
 from twin.world.sumo.street import Ledger
 from world_fake import FakeService
@@ -29,6 +29,27 @@ def test_spells_without_a_lease_are_told_apart() -> None:
     assert ledger.alone_since == {"J": 6}
     assert ledger.longest_alone_s == 3
     assert ledger.lease_share == pytest.approx(3 / 9)
+
+
+@pytest.mark.parametrize(
+    ("changes_s", "from_s", "until_s", "expected"),
+    [
+        ((), 0.0, 95.0, (3, 0)),
+        ((12.0, 20.0, 41.0, 72.0), 0.0, 95.0, (3, 3)),  # cycles 5-35, 35-65, 65-95
+        ((12.0, 20.0, 34.9), 0.0, 95.0, (3, 1)),
+        ((3.0, 94.9, 95.0), 0.0, 120.0, (3, 1)),  # what lies before and after does not count
+        ((36.0,), 6.0, 94.0, (1, 1)),  # taken over in the first, cut off in the last
+        ((36.0,), 40.0, 60.0, (0, 0)),
+    ],
+)
+def test_cycles_of_the_own_plan_in_which_a_change_lies(
+    changes_s: tuple[float, ...], from_s: float, until_s: float, expected: tuple[int, int]
+) -> None:
+    for begins_s in (5.0, 5.0 - 30.0 * 1000):
+        found = cycles_hit(
+            changes_s, cycle_s=30.0, begins_s=begins_s, from_s=from_s, until_s=until_s
+        )
+        assert found == expected
 
 
 @pytest.mark.parametrize(

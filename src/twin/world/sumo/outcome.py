@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 from twin.world.books import Books
+from twin.units import SECOND_US
 from twin.world.service import API
 from twin.world.sumo.street import Ledger, Street
 from twin.world.truth import Delay
@@ -63,15 +65,42 @@ class Outcome:
 
 
 def cycles_with_changes(street: Street) -> dict[str, tuple[int, int]]:
-    """Return for each junction its whole cycles, and in how many a change was accepted."""
+    """Return for each junction its whole cycles, and in how many a change was accepted.
+
+    Cycles are those of the junction's own first plan, where they would lie if it ran; those that
+    had begun before the service first held the junction, and the last if cut off, do not count.
+    """
     found = {}
-    for junction in street.scene.network.junctions:
-        cycle_s = junction.plans[0].cycle_s
-        whole = int(street.ledger.simulated_s // cycle_s)
-        changes = street.ledger.changes.get(junction.id, [])
-        hit = {int(moment_s // cycle_s) for moment_s in changes}
-        found[str(junction.id)] = (whole, len(hit & set(range(whole))))
+    for name, cabinet in street.controllers.cabinets.items():
+        plan = cabinet.junction.plans[0]
+        found[name] = cycles_hit(
+            street.ledger.changes.get(name, ()),
+            cycle_s=plan.cycle_s,
+            begins_s=plan.offset_s - street.plan.start_us / SECOND_US,
+            from_s=_taken_over_s(street.ledger, name),
+            until_s=street.ledger.simulated_s,
+        )
     return found
+
+
+def cycles_hit(
+    changes_s: Iterable[float], *, cycle_s: float, begins_s: float, from_s: float, until_s: float
+) -> tuple[int, int]:
+    """Return the whole cycles in a stretch of time, and in how many of them a change lies.
+
+    `begins_s` is the beginning of any one cycle.
+    """
+    first = math.ceil((from_s - begins_s) / cycle_s)
+    end = math.floor((until_s - begins_s) / cycle_s)
+    hit = {math.floor((moment_s - begins_s) / cycle_s) for moment_s in changes_s}
+    return max(end - first, 0), sum(first <= number < end for number in hit)
+
+
+def _taken_over_s(ledger: Ledger, junction: str) -> int:
+    """Return the first second under the service's lease, the end of the run if there is none."""
+    if ledger.alone_since.get(junction) == 0:
+        return ledger.simulated_s
+    return next((to for name, since, to in ledger.spells if (name, since) == (junction, 0)), 0)
 
 
 async def read_accounts(
