@@ -11,6 +11,7 @@ import numpy as np
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.network.model import SingleMap
+from twin.simulate.gridlock import gridlocked
 from twin.simulate.kernels.paths import Pairs, Streets, load_trips
 from twin.simulate.ltm import LinkTransmission
 from twin.simulate.roads import Roads, Turns, roads_of, summed, turns_of
@@ -74,7 +75,8 @@ class TripRun:
     """A finished run: counts, the step chosen, and means over the whole run by link.
 
     full_links    links that stand full at the end: queues spilled back
-    still_links   full links that nobody left in the last interval: gridlock
+    still_links   full links that nobody left in the last interval
+    gridlock_links   those of them that wait for each other: they never move again
     """
 
     count: TripCount
@@ -86,6 +88,7 @@ class TripRun:
     vehicles: Floats
     full_links: Ints
     still_links: Ints
+    gridlock_links: Ints
 
 
 def plan_trips(network: SingleMap, trips: Iterable[tuple[str, str, float]]) -> Plan:
@@ -259,6 +262,7 @@ def _finished(plan: Plan, ended: _Ended, *, departed_share: float) -> TripRun:
         vehicles=vehicles,
         full_links=np.flatnonzero(full).astype(np.int64),
         still_links=np.flatnonzero(full & ended.still).astype(np.int64),
+        gridlock_links=gridlocked(plan.turns, plan.turn_share, full & ended.still),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from twin.columns import Floats, Ints
+from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.access import Access
 from twin.simulate.choice import FIXED, RouteChoice
@@ -380,9 +380,10 @@ class VehicleRun:
         free_s = self._net.approaches["free_s"][: len(self.roads)].copy()
         habit_s = free_s if self.choice.habit_s is None else self.choice.habit_s
         habit = np.empty((len(forbidden) * len(self._goals), len(self.roads)))
-        grow_trees(self._goals, self._joints, habit_s, forbidden, habit)
+        every = np.ones(len(self._goals), np.bool_)
+        grow_trees(self._goals, self._joints, habit_s, forbidden, every, habit)
         live = np.empty_like(habit)
-        grow_trees(self._goals, self._joints, free_s, forbidden, live)
+        grow_trees(self._goals, self._joints, free_s, forbidden, every, live)
         return Ways(
             habit=habit,
             live=live,
@@ -399,7 +400,7 @@ class VehicleRun:
         seen_s = self._ways.link_s
         self._ways = self._permitted(int(self._ways.seed[0]), at_s=self.time_s)
         self._ways.link_s[:] = seen_s
-        self._grow()
+        self._grow(np.ones(len(self._goals), np.bool_))
         self._done[1] += 1
         rouse(self._net, self.time_s, ALL_AGAIN)
 
@@ -407,13 +408,22 @@ class VehicleRun:
         """Measure travel times, and find the quickest ways if anybody asks for them."""
         self._done[0] += 1
         measure(self._net, self.time_s, self._ways.link_s)
-        if (self._net.vehicles["mode"] == LIVE).any():
-            self._grow()
+        wanted = self._live_goals(self.time_s + self.choice.update_s)
+        if wanted.any():
+            self._grow(wanted)
             rouse(self._net, self.time_s, LIVE_AGAIN)
 
-    def _grow(self) -> None:
+    def _live_goals(self, until_s: float) -> Bools:
+        """Return the destinations of those who choose by what they see until a time."""
+        rows = self._net.vehicles
+        under_way = (rows["status"] <= INSIDE) & (rows["depart_s"] < until_s)
+        wanted = np.zeros(len(self._goals), np.bool_)
+        wanted[rows["goal"][under_way & (rows["mode"] == LIVE)]] = True
+        return wanted
+
+    def _grow(self, wanted: Bools) -> None:
         ways = self._ways
-        grow_trees(self._goals, self._joints, ways.link_s, ways.forbidden, ways.live)
+        grow_trees(self._goals, self._joints, ways.link_s, ways.forbidden, wanted, ways.live)
 
     def _regate(
         self, rows: npt.NDArray[Any], free: str, gap: str, vps: Floats, debt: Floats

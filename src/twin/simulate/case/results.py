@@ -11,6 +11,7 @@ from twin.columns import Floats, Ints
 from twin.simulate.case.form import NodeCase
 from twin.simulate.case.roads import refuse
 from twin.simulate.case.run import Record
+from twin.simulate.gridlock import gridlocked
 from twin.simulate.node import node_flows
 from twin.units import kph_from_mps, vpkm_from_vpm
 
@@ -133,6 +134,8 @@ def summary(record: Record, arrived: Floats) -> dict[str, object]:
     half = len(record.time_s) // 2
     full = inside >= FULL_SHARE * storage
     still = full & (left[-1] - left[half] < 1e-9)
+    wired = record.wired
+    shares = wired.shares.at(float(record.time_s[-1]))[: len(wired.turns.link)]
     at_start = float(entered[0].sum())
     appeared, waiting = float(record.appeared[-1].sum()), float(record.waiting[-1].sum())
     arrived_all = float(record.ended[-1].sum())
@@ -152,9 +155,12 @@ def summary(record: Record, arrived: Floats) -> dict[str, object]:
         "delay_at_origins_veh_h": float(
             np.trapezoid(record.waiting, record.time_s, axis=0).sum() / 3600.0
         ),
-        "rounded_links": record.rounded(),
+        "rounded_links": [
+            {"link_id": name, "added_s": added_s} for name, added_s in record.rounded()
+        ],
         "full_links": [names[row] for row in np.flatnonzero(full).tolist()],
         "still_links": [names[row] for row in np.flatnonzero(still).tolist()],
+        "gridlock_links": [names[row] for row in gridlocked(wired.turns, shares, still).tolist()],
     }
 
 

@@ -111,12 +111,13 @@ class Record:
             return self.cells.tail_m(link, time_s)
         return self.curves.tail_m(link, time_s)
 
-    def rounded(self) -> list[str]:
-        """Return the links whose travel time was rounded up to a step."""
+    def rounded(self) -> list[tuple[str, float]]:
+        """Return the links whose travel time was rounded up to a step, and the seconds added."""
         if self.cells is not None:
             return []
-        short = np.flatnonzero(self.wired.roads.free_s < self.step_s * (1.0 - 1e-9))
-        return [self.wired.approach_ids[row] for row in short.tolist()]
+        added_s = self.step_s - self.wired.roads.free_s
+        short = np.flatnonzero(added_s > 1e-9 * self.step_s)
+        return [(self.wired.approach_ids[row], float(added_s[row])) for row in short.tolist()]
 
 
 def run_case(wired: Wired) -> Record:

@@ -99,17 +99,19 @@ def grow_trees(
     joints: Joints,
     link_s: Floats,
     forbidden: npt.NDArray[np.bool_],
+    wanted: npt.NDArray[np.bool_],
     to_goal: Floats,
 ) -> None:
-    """Write the time from the start of every link to every goal, inf without a way.
+    """Write the time from the start of every link to every wanted goal, inf without a way.
 
     goals       (goals,) int64 nodes          link_s (links,) float64 seconds, inf where closed
+    wanted      (goals,) bool: rows of all others stay as they are
     forbidden   (groups, links) bool: links that a group may not enter from a permitted one
-    to_goal     (groups * goals, links) float64 written in full
+    to_goal     (groups * goals, links) float64 written
     """
     size = len(joints.into_from) + len(link_s) + 1
     cost, item = np.empty(size), np.empty(size, np.int64)
     for group in range(len(forbidden)):
-        for goal in range(len(goals)):
+        for goal in np.flatnonzero(wanted):
             row = to_goal[group * len(goals) + goal]
             _grow_back(goals[goal], joints, link_s, forbidden[group], cost, item, row)
