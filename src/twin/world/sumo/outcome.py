@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import httpx
 
-from twin.world.books import Books
 from twin.units import SECOND_US
+from twin.world.books import Books
 from twin.world.service import API
 from twin.world.sumo.street import Ledger, Street
 from twin.world.truth import Delay
