@@ -158,3 +158,52 @@ async def test_gates_open_what_may_open_and_acknowledge_all(network: SingleMap) 
     assert party.open_until_us["G3"] == START_US + 2 * SECOND + 8 * SECOND
     assert set(party.open_until_us) == {"G3"}
     assert fake.polls[0]["device"] == ["G1", "G2", "G3", "G4"]
+
+
+def order(target: str, kind: DecisionKind, what: dict[str, str], **changes: Any) -> DecisionEvent:
+    return command(target, kind, what, id=f"order-{target}", **changes)
+
+
+async def test_a_gate_obeys_orders_and_answers_every_renewal_anew(network: SingleMap) -> None:
+    fake = FakeService()
+    clock = ManualClock(START_US)
+    party = Gates(network, service=Service(fake.client(), key="twk_g_1"), clock=clock)
+    closed = order("G3", DecisionKind.GATE, {"gate": "closed", "except": "EMERGENCY"})
+    await party.obey([closed])
+    assert party.ordered("G3", START_US) == "closed"
+    later = datetime_from_us(START_US + 250 * SECOND)
+    await party.obey([msgspec.structs.replace(closed, version=4, lease_until=later)])
+    taken = answers(fake)
+    assert [one.accepted for one in taken] == [True, True]
+    assert len({one.id for one in taken}) == 2, "the second is not taken for a repetition"
+    assert party.ordered("G3", START_US + 249 * SECOND) == "closed"
+    assert party.ordered("G3", START_US + 250 * SECOND) == "by_rule"
+    ended = msgspec.structs.replace(closed, version=5, state=DecisionState.RELEASED)
+    await party.obey([msgspec.structs.replace(ended, id="another order")])
+    assert party.ordered("G3", START_US) == "closed"
+    await party.obey([ended])
+    assert party.ordered("G3", START_US) == "by_rule"
+    assert len(answers(fake)) == 2, "an end needs no answer"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"lease_until": datetime_from_us(START_US)}, "lease is over"),
+        ({"lease_until": datetime_from_us(START_US + 301 * SECOND)}, "lease is too long"),
+        ({"lease_until": None}, "lease is over"),
+        ({"command": {"rate_vph": "600"}}, "cannot do rate_vph"),
+        ({"command": {}}, "cannot do nothing"),
+    ],
+)
+async def test_an_order_that_a_gate_cannot_carry_out_is_refused(
+    network: SingleMap, changes: dict[str, Any], reason: str
+) -> None:
+    fake = FakeService()
+    clock = ManualClock(START_US)
+    party = Gates(network, service=Service(fake.client(), key="twk_g_1"), clock=clock)
+    given = order("G3", DecisionKind.GATE, {"gate": "open"})
+    await party.obey([msgspec.structs.replace(given, **changes)])
+    (answer,) = answers(fake)
+    assert (answer.accepted, answer.reason) == (False, reason)
+    assert party.ordered("G3", START_US) == "by_rule"

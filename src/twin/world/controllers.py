@@ -118,10 +118,10 @@ class SignalControllers:
 def acknowledgement(
     command: DecisionEvent, now_us: int, *, accepted: bool, reason: str = ""
 ) -> bytes:
-    """Make the JSON of a device's answer to a command; the same answer has the same id."""
+    """Make the JSON of a device's answer to one version of a command; the same answer, one id."""
     return msgspec.json.encode(
         Acknowledgement(
-            id=derived_id("ack", command.target, command.id, str(accepted)),
+            id=derived_id("ack", command.target, command.id, command.version, str(accepted)),
             decision=command.id,
             device=command.target,
             time=datetime_from_us(now_us),
