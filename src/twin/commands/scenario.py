@@ -19,6 +19,7 @@ from twin.errors import Fault, InputError
 from twin.scenario.compare import Differences
 from twin.scenario.edits.shown import told
 from twin.scenario.project import Project, opened
+from twin.scenario.results import read_factors
 from twin.scenario.results.measures import Kind
 from twin.scenario.store import REPORT, SUMMARY
 from twin.scenario.whole import How, compare_folders, report_again, run_scenario
@@ -96,13 +97,18 @@ def run(
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of `twin scenario run`.", metavar="DIR")],
     *,
+    factors: Annotated[
+        Path | None,
+        typer.Option("--emission-factors", help="Table of factors with their sources (CSV)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make results and report again from the runs of a folder."""
     with plain_errors():
         if not folder.is_dir():
             raise InputError(Fault("DIR", str(folder), "is a folder of `twin scenario run`"))
-        summary = report_again(folder)
+        table = None if factors is None else read_factors(factors)
+        summary = report_again(folder, factors=table)
     _show(summary, folder, as_json=as_json)
 
 

@@ -17,6 +17,7 @@ from twin.scenario.compare import Differences, differences
 from twin.scenario.outcome import Pair
 from twin.scenario.project import Project
 from twin.scenario.report import write_report
+from twin.scenario.results.emissions import Factors
 from twin.scenario.results.export import Format, write_results
 from twin.scenario.results.intervals import intervals_of
 from twin.scenario.results.measures import KINDS, Kind, Measure, paired, run_values
@@ -79,9 +80,13 @@ def write_outcome(
     *,
     formats: tuple[Format, ...] = tuple(Format),
     edited_map: SingleMap | None = None,
+    factors: Factors | None = None,
 ) -> dict[str, Any]:
-    """Make results, summary and report of finished runs; return the summary. Raises OSError."""
-    results = _results(pair)
+    """Make results, summary and report of finished runs; return the summary. Raises OSError.
+
+    factors   of emissions; the example that comes with the program when None
+    """
+    results = _results(pair, factors)
     if formats:
         write_results(results, out / RESULTS, formats=formats, edited_map=edited_map)
     summary = summary_of(results, told)
@@ -91,14 +96,14 @@ def write_outcome(
     return summary
 
 
-def report_again(out: Path) -> dict[str, Any]:
+def report_again(out: Path, *, factors: Factors | None = None) -> dict[str, Any]:
     """Make results and report again from the runs of a folder. Raises InputError, OSError."""
-    return write_outcome(out, read_pair(out / RUNS), read_told(out))
+    return write_outcome(out, read_pair(out / RUNS), read_told(out), factors=factors)
 
 
-def _results(pair: Pair) -> Results:
+def _results(pair: Pair, factors: Factors | None) -> Results:
     longest = float(max(pair.frame.times_s[1:] - pair.frame.times_s[:-1]))
-    return results_of(pair, interval_s=max(INTERVAL_S, longest))
+    return results_of(pair, factors=factors, interval_s=max(INTERVAL_S, longest))
 
 
 def compare_folders(first: Path, second: Path) -> tuple[list[Kind], Differences, tuple[int, ...]]:
