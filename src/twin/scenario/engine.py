@@ -13,6 +13,14 @@ from twin.columns import Floats, Ints
 from twin.errors import SimulationError
 from twin.network.model import SingleMap
 from twin.scenario.demand import Change, Departures, Stream, draw_departures
+from twin.scenario.doors import (
+    Doors,
+    door_keys,
+    is_partial,
+    partial_turns,
+    with_doors,
+    without_turns,
+)
 from twin.scenario.form import Engine, RouteKind, Routes, Weather
 from twin.scenario.outcome import SeedRun, Spells, StepTold, Trips
 from twin.scenario.project import Project
@@ -20,7 +28,7 @@ from twin.scenario.rights import Rights, kinds_of, rights_of
 from twin.scenario.signals import Signals, signals_of
 from twin.scenario.study import Limit, Place, Study
 from twin.simulate.choice import RouteChoice
-from twin.simulate.fleet import Fleet, fleet, keys_of
+from twin.simulate.fleet import Fleet, fleet
 from twin.simulate.kernels.records import REFUSED, TURNED_AWAY
 from twin.simulate.roads import Roads, Turns, roads_of, turns_of
 from twin.simulate.steps import choose_step
@@ -44,6 +52,7 @@ class Side:
 
     roads: Roads
     turns: Turns
+    doors: Doors
     link_key: Ints
     rights: Rights
     signals: Signals
@@ -67,13 +76,22 @@ def side_of(project: Project, study: Study, zones: tuple[str, ...], *, step_s: f
     nodes = np.array([(node_of[a], node_of[b]) for a, b in pairs], np.int64).reshape(-1, 2)
     zone_row = {name: row for row, name in enumerate(zones)}
     class_row = {one.name: row for row, one in enumerate(project.classes)}
-    turns = _permitted(turns_of(network, np.unique(nodes[:, 0])), study)
     rows = network.link_rows
+    plain = roads_of(network)
+    turns = without_turns(turns_of(network, np.unique(nodes[:, 0])), _closed(study))
+    roads, turns, doors = with_doors(
+        weathered(plain, project.scenario.weather),
+        turns,
+        partial_turns(project.base, project.edited),
+        rows,
+        step_s,
+    )
     return Side(
-        roads=weathered(roads_of(network), project.scenario.weather),
+        roads=roads,
         turns=turns,
-        link_key=keys_of(str(link.id) for link in network.links),
-        rights=rights_of(study, project.classes),
+        doors=doors,
+        link_key=door_keys([str(link.id) for link in network.links], doors),
+        rights=rights_of(study, project.classes, doors),
         signals=signals_of(study, turns, start_s=project.start_s),
         limits=tuple((rows[limit.link], limit) for limit in study.limits),
         streams=study.streams,
@@ -184,16 +202,19 @@ class _Watch:
 
     def finished(self, side: Side, drawn: Departures, vclass: Ints, seed: int) -> SeedRun:
         """Return the run as results want it."""
-        run = self._run
+        run, doors = self._run, side.doors
         times = np.array(self._times)
-        entered, left, spent = (np.stack([row[k] for row in self._rows]) for k in range(3))
-        storage = run.storage.astype(np.float64)
+        columns = [np.stack([row[k] for row in self._rows]) for k in range(3)]
+        entered, spent = doors.entered(columns[0]), doors.together(columns[2])
+        left = columns[1][:, : entered.shape[1]]
+        storage = doors.together(run.storage[None, :].astype(np.float64))[0]
         full = (entered - left) >= np.maximum(FULL_SHARE * storage, 1.0)
         still = np.zeros_like(full)
         still[1:] = np.diff(left, axis=0) < 0.5
-        added = run.rounded_s
+        free_s = doors.longest(side.roads.free_s)
+        added = doors.longest(side.roads.free_s + run.rounded_s) - free_s
         rounded = np.flatnonzero(added > 1e-9)
-        queue = queues(times, entered, left, side.roads.free_s + added)
+        queue = queues(times, entered, left, free_s + added)
         return SeedRun(
             seed=seed,
             entered=entered.astype(np.float32),
@@ -208,7 +229,7 @@ class _Watch:
                 step_s=side.step_s,
                 rounded_links=rounded.astype(np.int64),
                 added_s=added[rounded],
-                added_share=_added_share(entered[-1], added, side.roads.free_s),
+                added_share=_added_share(entered[-1], added, free_s),
             ),
         )
 
@@ -299,24 +320,14 @@ def _nodes(network: SingleMap) -> dict[str, int]:
     return named | dict(network.node_rows)
 
 
-def _permitted(turns: Turns, study: Study) -> Turns:
-    """Return the turns without those that are closed to everybody for ever."""
+def _closed(study: Study) -> set[tuple[int, int]]:
+    """Return the turns that are closed to everybody for ever, as rows of links."""
     rows = study.network.link_rows
-    closed = {(rows[ban.turn[0]], rows[ban.turn[1]]) for ban in study.bans if ban.turn is not None}
-    if not closed:
-        return turns
-    pairs = zip(turns.approach.tolist(), turns.link.tolist(), strict=True)
-    keep = np.array([pair not in closed for pair in pairs], np.bool_)
-    counts = np.bincount(turns.approach[keep], minlength=len(turns.start) - 1)
-    return Turns(
-        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        approach=turns.approach[keep],
-        link=turns.link[keep],
-        seconds=turns.seconds[keep],
-        share=turns.share[keep],
-        movement=turns.movement[keep],
-        origin_node=turns.origin_node,
-    )
+    return {
+        (rows[ban.turn[0]], rows[ban.turn[1]])
+        for ban in study.bans
+        if ban.turn is not None and not is_partial(ban)
+    }
 
 
 def _moments(side: Side) -> set[float]:
@@ -333,6 +344,7 @@ def _limit(run: VehicleRun, side: Side, time_s: float) -> None:
     for row, limit in side.limits:
         if limit.from_s <= time_s < limit.until_s:
             allowed = min(limit.vps, limit.share * float(side.roads.capacity_vps[row]))
-            vps[limit.place][row] = min(vps[limit.place][row], allowed)
+            for place in side.doors.entries(row) if limit.place is Place.ENTRY else (row,):
+                vps[limit.place][place] = min(vps[limit.place][place], allowed)
     turn_vps = side.signals.at(time_s, len(side.turns.link)) if side.signals.runs else None
     run.limit(in_vps=vps[Place.ENTRY], out_vps=vps[Place.EXIT], turn_vps=turn_vps)

@@ -12,6 +12,7 @@ import numpy as np
 from twin.columns import Bools, Ints
 from twin.errors import SimulationError
 from twin.network.model import SingleMap
+from twin.scenario.doors import Doors, is_partial
 from twin.scenario.draws import Keys, uniform
 from twin.scenario.form import VehicleClass
 from twin.scenario.study import Ban, Study
@@ -26,21 +27,34 @@ _MOST_KINDS: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """What a side forbids: bans of links, with rows; uses (classes, links) by the map, for ever."""
+    """What a side forbids: bans with rows of links; uses (classes, links) by the map, for ever."""
 
     bans: tuple[tuple[Ban, Ints], ...]
     classes: tuple[str, ...]
     uses: Bools
 
 
-def rights_of(study: Study, classes: Sequence[VehicleClass]) -> Rights:
-    """Read the bans of links, zones and allowed uses of a study."""
-    rows = study.network.link_rows
-    bans = [ban for ban in study.bans if ban.links]
-    bans += zone_bans(study)
-    placed = tuple((ban, np.array([rows[name] for name in ban.links], np.int64)) for ban in bans)
+def rights_of(study: Study, classes: Sequence[VehicleClass], doors: Doors) -> Rights:
+    """Read the bans of links, turns and zones, and the allowed uses of a study."""
+    bans = [*study.bans, *zone_bans(study)]
+    placed = [
+        (ban, _rows(ban, study, doors)) for ban in bans if ban.turn is None or is_partial(ban)
+    ]
     names = tuple(one.name for one in classes)
-    return Rights(placed, names, _uses(study.network, classes))
+    uses = _uses(study.network, classes)
+    wider = np.zeros((len(classes), len(doors.owner)), np.bool_)
+    for link in range(uses.shape[1]):
+        wider[:, list(doors.entries(link))] |= uses[:, [link]]
+    return Rights(tuple(placed), names, wider)
+
+
+def _rows(ban: Ban, study: Study, doors: Doors) -> Ints:
+    """Return the rows whose entry a ban closes."""
+    if ban.turn is not None:
+        return np.array([doors.of_turn[ban.turn]], np.int64)
+    rows = study.network.link_rows
+    entries = [row for name in ban.links for row in doors.entries(rows[name])]
+    return np.array(entries, np.int64)
 
 
 def zone_bans(study: Study) -> list[Ban]:
