@@ -117,6 +117,8 @@ def _assumptions(project: Project, plan: Plan) -> list[tuple[str, str]]:
                 f"{weather.speed_factor:g}. Source: {weather.source}",
             )
         )
+    network = project.base.network
+    rows += [("Calibration", told(edit, network)) for edit in scenario.calibration]
     rows += [("Zone", _zone(rule.zone, rule.authorised)) for rule in project.base.zones]
     return rows
 
