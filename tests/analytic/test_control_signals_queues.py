@@ -224,6 +224,30 @@ def test_a_lane_counts_more_the_longer_somebody_stands_there(network: SingleMap)
     assert urgency(lanes, loops).max() == 1.0, "one has left"
 
 
+def test_a_lane_that_stands_on_its_own_upstream_loop_is_full(network: SingleMap) -> None:
+    link = network.sensors[0].link
+    sensors = [one for one in network.sensors if one.link != link]
+    for one in (one for one in network.sensors if one.link == link):
+        sensors += [
+            replace(one, id=SensorId(f"{one.id}:{lane}"), lanes=1, extra=(("lane", lane),))
+            for lane in "123"
+        ]
+    network = replace(network, sensors=tuple(sensors))
+    loops, lanes = known(network)
+    (mine,) = [one for one in lanes.approaches if one.link == network.link_rows[link]]
+    assert mine.above.tolist() == [0, 1, 2]
+    loops.observe(read(network, {}, 0))
+    standing = {f"{kind}:{link}:2": (0.0, 1.0) for kind in ("stop", "up")}
+    for number in (1, 2):
+        loops.observe(read(network, standing, number))
+    none_vps = np.zeros(lanes.rate_vps.shape[1])
+    found = waiting(lanes, loops, green_vps=none_vps, now_us=T0_US + 3 * PERIOD_US)
+    assert found is not None
+    here = found[mine.first : mine.first + 3]
+    assert here[1] >= mine.storage_veh / 3
+    assert here[[0, 2]].max() == 0.0
+
+
 def test_a_green_at_which_nobody_moves_serves_nobody(network: SingleMap) -> None:
     loops, lanes = known(network)
     link = network.sensors[0].link

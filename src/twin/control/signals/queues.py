@@ -40,11 +40,13 @@ class Approach:
     """One approach link: its stop-line loops (one a lane or for all), and those upstream.
 
     stop, upstream   rows of sensors    first   position of its first lane among all of a junction
+    above            per stop-line loop the position in `upstream` of its own lane's loop, -1 none
     """
 
     link: int
     stop: Ints
     upstream: Ints
+    above: Ints
     storage_veh: float
     free_s: float
     first: int
@@ -83,6 +85,7 @@ def lanes_of(layout: JunctionLayout, network: SingleMap, loops: Loops) -> Lanes 
                 link=link,
                 stop=np.array(stop, np.int64),
                 upstream=np.array(upstream, np.int64),
+                above=_above(network, stop, upstream),
                 storage_veh=(gap_m or length_m) * network.links[link].lanes / VEHICLE_M,
                 free_s=gap_m / max(network.links[link].free_speed_mps, 1.0),
                 first=len(rates),
@@ -93,6 +96,17 @@ def lanes_of(layout: JunctionLayout, network: SingleMap, loops: Loops) -> Lanes 
             rates.append(rate)
             onward.append(targets)
     return Lanes(tuple(approaches), np.array(rates).T, tuple(onward))
+
+
+def _above(network: SingleMap, stop: list[int], upstream: list[int]) -> Ints:
+    """Return for each stop-line loop where the loop of the same lane is among those upstream."""
+
+    def lane(row: int) -> tuple[str, str]:
+        sensor = network.sensors[row]
+        return sensor.link, dict(sensor.extra).get("lane", "")
+
+    of_lane = {lane(row): at for at, row in enumerate(upstream)}
+    return np.array([of_lane.get(lane(row), -1) for row in stop], np.int64)
 
 
 def _sensors_by_link(network: SingleMap, loops: Loops) -> dict[int, list[int]]:
@@ -218,7 +232,10 @@ def _approach(approach: Approach, loops: Loops, last: int) -> Floats:
     queued = max(inside - coming, 0.0)
     there = queued * weight / weight.sum() if weight.sum() > 0 else np.zeros(len(share))
     found: Floats = np.maximum(there + coming * share, np.where(standing & ~free, 1.0, 0.0))
-    return found
+    stands = above[:, -2:].mean(axis=1) >= BLOCKED_FRAC
+    reaches = stands[approach.above] & (approach.above >= 0) & ~free
+    lane_veh = (approach.storage_veh + _BEYOND_VEH) / len(approach.stop)
+    return np.where(reaches, np.maximum(found, lane_veh), found)
 
 
 def _between(
