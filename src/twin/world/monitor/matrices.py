@@ -1,12 +1,13 @@
 """What a traffic light must keep, taken from the matrices of a city's own map.
 
 The net says which links are foes; the map says what must lie between their groups, how long each
-is yellow, and how long green and red may last.
+is yellow, and how long green and red may last. Where people cross there is often no link in the
+net: then the signal that they see is watched as one more link, after the net's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from twin.network.model import Junction, SingleMap
@@ -19,14 +20,27 @@ def rules_of_map(
 ) -> dict[str, Rules]:
     """Return the rules of every light whose junction the map knows.
 
-    groups   the group of each link index, by junction
+    groups   the group of each link index, by junction; the state that is watched goes on with one
+             letter for each of the junction's `walkers`
     """
     whole = rules_of_net(net)
     return {
-        str(junction.id): _rules(junction, groups[junction.id], whole[junction.id])
+        str(junction.id): _rules(
+            junction,
+            (*groups[junction.id], *walkers(junction, groups[junction.id])),
+            whole[junction.id],
+        )
         for junction in network.junctions
         if junction.id in whole and junction.id in groups
     }
+
+
+def walkers(junction: Junction, groups: Iterable[str]) -> tuple[str, ...]:
+    """Return the groups of people on foot that no link of the net shows, in the map's order."""
+    shown = frozenset(groups)
+    return tuple(
+        str(group.id) for group in junction.groups if group.pedestrian and group.id not in shown
+    )
 
 
 def _rules(junction: Junction, group_of: Sequence[str], shown: Rules) -> Rules:
@@ -44,8 +58,11 @@ def _rules(junction: Junction, group_of: Sequence[str], shown: Rules) -> Rules:
         for i, j in foes & shown.foes
         if any({group_of[i], group_of[j]} <= stage for stage in stages)
     )
+    on_foot = (at for at, name in enumerate(group_of) if law[name].pedestrian)
     return replace(
         shown,
+        links=len(group_of),
+        crossings=shown.crossings.union(on_foot),
         foes=foes,
         together=together,
         clearance_s=dict(_clearances(junction, group_of, foes - together)),

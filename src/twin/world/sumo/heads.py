@@ -9,6 +9,7 @@ from twin.network.model import Junction, SingleMap
 from twin.network.sumo.programs import SignalDesign
 from twin.units import SECOND_US
 from twin.world.cabinet import Aspect, Cabinet
+from twin.world.monitor import walkers
 from twin.world.sumo.city import LampLink
 
 _RED: Final = "r"
@@ -45,6 +46,10 @@ class Head:
         self._last = "".join(self._letter(link, aspects) for link in range(self._links))
         return self._last
 
+    def seen(self, shown: str) -> str:
+        """Return what everybody sees who stands here: in a net crossings are links themselves."""
+        return shown
+
     def _letter(self, link: int, aspects: dict[str, Aspect]) -> str:
         protected, yielding = self._protected.get(link), self._yielding.get(link)
         shown = {aspects[name] for name in (protected, yielding) if name is not None}
@@ -71,14 +76,20 @@ class LampHead:
         """Show what `cabinet` decides."""
         self.cabinet = cabinet
         self._links = links
+        self._walkers = walkers(cabinet.junction, (link.group for link in links))
 
     def state(self) -> str:
         """Return the letters at the cabinet's last beat."""
         aspects = self.cabinet.aspects()
-        return "".join(_lamp(aspects[link.group], link.yields) for link in self._links)
+        return "".join(_lamp(aspects[link.group], yields=link.yields) for link in self._links)
+
+    def seen(self, shown: str) -> str:
+        """Add what people on foot see to what SUMO's light shows: it has no link for them."""
+        aspects = self.cabinet.aspects()
+        return shown + "".join(_lamp(aspects[name], yields=False) for name in self._walkers)
 
 
-def _lamp(aspect: Aspect, yields: bool) -> str:
+def _lamp(aspect: Aspect, *, yields: bool) -> str:
     if aspect is Aspect.GREEN:
         return "g" if yields else "G"
     return "y" if aspect is Aspect.YELLOW else _RED

@@ -194,7 +194,7 @@ class Street:
                 engine.step, {name: head.state() for name, head in self._heads.items()}
             )
             time_s = self.scene.begin_s + second
-            self.monitor.watch(time_s, shown)
+            self.monitor.watch(time_s, self._seen(shown))
             self._note(second)
             self._measure(engine, second + 1, now_us + SECOND_US)
             if self.roadside:
@@ -220,6 +220,13 @@ class Street:
         for task in tasks:
             if task.done():
                 task.result()
+
+    def _seen(self, shown: dict[str, str]) -> dict[str, str]:
+        """Return what SUMO's lights show, and beside it what people on foot see."""
+        heads = self._heads
+        return {
+            name: heads[name].seen(one) if name in heads else one for name, one in shown.items()
+        }
 
     def _note(self, second: int) -> None:
         self.ledger.simulated_s += 1
