@@ -90,8 +90,8 @@ def run_links() -> float:
     roads, turns, shares, exits = motorway()
     run = LinkTransmission(roads, turns, step_s=STEP_S).share_turns(shares, exits)
     run.demand(np.array([MAIN_VPS] + [RAMP_VPS] * RAMPS))
-    counts = [run.run(MINUTE_S).left[:PIECES] for _ in range(round(HOUR_S / MINUTE_S))]
-    return float(np.array(counts)[-1, -1] + run.left[-RAMPS:].sum())
+    _, left = run.counts(HOUR_S, every_s=MINUTE_S, links=np.arange(PIECES))
+    return float(left[-1, -1] + run.left[-RAMPS:].sum())
 
 
 def start_cells(members: int) -> CellTransmission:

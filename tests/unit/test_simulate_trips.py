@@ -77,7 +77,7 @@ def test_more_trips_than_a_link_takes_wait_at_their_origin() -> None:
     assert run.flow_vps[0] == pytest.approx(0.5, rel=0.02)
 
 
-def test_a_full_loop_that_nobody_leaves_is_called_standing() -> None:
+def test_a_full_loop_that_nobody_leaves_is_called_gridlock() -> None:
     """Everybody goes round a triangle for ever, and more come in until nothing moves."""
     network = grid(("a", "b", 100.0), ("b", "c", 100.0), ("c", "a", 100.0))
     plan = plan_trips(network, [("a", "c", 3000.0)])
@@ -87,10 +87,12 @@ def test_a_full_loop_that_nobody_leaves_is_called_standing() -> None:
     run = run_trips(for_ever, duration_s=3600.0)
     assert run.full_links.tolist() == [0, 1, 2]
     assert run.still_links.tolist() == [0, 1, 2]
+    assert run.gridlock_links.tolist() == [0, 1, 2]
     assert run.count.arrived == 0.0
     assert abs(run.count.missing) < 1e-6
     moving = run_trips(plan, duration_s=3600.0)
     assert len(moving.still_links) == 0
+    assert len(moving.gridlock_links) == 0
 
 
 def test_progress_is_told_up_to_the_end() -> None:

@@ -18,21 +18,21 @@ LACKS = """\
 Ratios are worth what the peers' outputs are worth. What they have and ours lacks in these rows:
 
 - **UXsim** (C++ mode, platoons of five): the path and travel time of every platoon, route choice by
-  a path search every ten minutes, pictures of vehicles in time and space. Ours moves flows by turning
-  shares: it knows counts, densities and speeds of every link, not who is who.
+  a path search every ten minutes, pictures of vehicles in time and space. Ours moves flows by
+  turning shares: it knows counts, densities and speeds of every link, not who is who.
 - **SUMO meso**: every vehicle with its departure, class, route and trip record, queues by lane,
-  signals and right of way at junctions. Its time includes its start and the reading of a network that
-  was built before; ours includes the building.
+  signals and right of way at junctions. Its time includes its start and the reading of a network
+  that was built before; ours includes the building.
 
 What ours has and they lack: waves that are exact for the diagram, counts that need no seed, a state
 that goes on to the bit.
 """
 CITIES = """\
 A city is a grid with arterials every fifth street, gaps, one-way streets, joints in long blocks and
-signals of two stages. Of the largest, {single:.0%} of the joints have one approach and {signals:.0%}
-of the links end at a signal. *Queued* links hold more than at capacity, *full* ones 95 % of their
-storage, *held* approaches did not move all that they would in the step: the mean of six looks in the
-hour, and the last."""
+signals of two stages. Of the largest, {single:.0%} of the joints have one approach and
+{signals:.0%} of the links end at a signal. *Queued* links hold more than at capacity, *full* ones
+95 % of their storage, *held* approaches did not move all that they would in the step: the mean of
+six looks in the hour, and the last."""
 ROOF = """\
 The roof is a triad a[i] = b[i] + s c[i] over arrays as large as what a step moves, on the same core
 in the same run: small cities live in the cache, the metropolis in memory. *Moved each* counts every

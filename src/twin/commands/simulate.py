@@ -110,13 +110,19 @@ def _report(network: SingleMap, run: TripRun) -> dict[str, object]:
         "links": len(network.links),
         "duration_s": run.duration_s,
         "step_s": run.step.step_s,
-        "rounded_links": len(run.step.rounded_links),
+        "rounded_links": [
+            {"link_id": ids[row], "added_s": added_s}
+            for row, added_s in zip(
+                run.step.rounded_links.tolist(), run.step.added_s.tolist(), strict=True
+            )
+        ],
         "rounded_added_s": float(run.step.added_s.sum()),
         "rounded_added_share": run.step.added_share,
         **{name: round(float(getattr(count, name)), 9) for name, _ in _LINES},
         "missing": count.missing,
         "full_links": [ids[row] for row in run.full_links.tolist()],
         "still_links": [ids[row] for row in run.still_links.tolist()],
+        "gridlock_links": [ids[row] for row in run.gridlock_links.tolist()],
     }
 
 
@@ -138,9 +144,10 @@ def _show(run: TripRun, report: dict[str, object]) -> None:
         highlight=False,
     )
     ERR.print(
-        f"step {run.step.step_s:g} s; {report['rounded_links']} short links rounded up to a step, "
+        f"step {run.step.step_s:g} s; {len(run.step.rounded_links)} short links rounded up to a step, "
         f"{run.step.added_share:.2%} of the free travel time; "
-        f"{len(run.full_links)} links full at the end, {len(run.still_links)} of them standing",
+        f"{len(run.full_links)} links full at the end, {len(run.still_links)} of them standing, "
+        f"{len(run.gridlock_links)} in gridlock",
         highlight=False,
     )
 

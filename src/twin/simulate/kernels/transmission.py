@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from twin.simulate.kernels.arrays import Flow, Limits, Links, Ring, Rows, Wires
+from twin.simulate.kernels.arrays import Floats, Flow, Ints, Limits, Links, Ring, Rows, Wires
 from twin.simulate.kernels.node import FLOOR, Bound, pass_nodes
 
 HELD_SHARE = 1e-9  # of what would leave: less than this held back is rounding, not a queue
@@ -167,3 +167,28 @@ def advance(
         if drops:
             _mark_drops(wires, limits, flow)
         flow.step[0] += 1
+
+
+@njit(cache=True, nogil=True)
+def advance_counting(
+    links: Links,
+    wires: Wires,
+    limits: Limits,
+    flow: Flow,
+    bound: Bound,
+    every: int,
+    turns_capped: bool,
+    rows: Ints,
+    entered: Floats,
+    left: Floats,
+) -> None:
+    """Advance as `advance`, and write the counts of some links after every so many steps.
+
+    rows            (counted,) links
+    entered, left   (intervals, counted) written in full
+    """
+    for interval in range(len(entered)):
+        advance(links, wires, limits, flow, bound, every, turns_capped)
+        for place in range(len(rows)):
+            entered[interval, place] = flow.entered[rows[place]]
+            left[interval, place] = flow.left[rows[place]]
