@@ -61,6 +61,7 @@ class Story:
     client: httpx.Client
     road: str
     began_s: float
+    link_s: float = 0.0
     seen: dict[str, Sight] = field(default_factory=dict)
     warnings: dict[str, list[Warned]] = field(default_factory=dict)
     jammed: dict[str, datetime] = field(default_factory=dict)
@@ -184,6 +185,7 @@ def running(command: list[str], **options: Any) -> Iterator[tuple[subprocess.Pop
         if process.poll() is None:
             process.terminate()
         process.wait(60)
+        process.stdout.close()
 
 
 def watch(
@@ -192,7 +194,7 @@ def watch(
     """Look once a second until the service stops; with `enough` until all was seen."""
     with httpx.Client(base_url=link.split("/api/")[0], timeout=30, follow_redirects=True) as client:
         client.get(link).raise_for_status()
-        story = Story(client, road, began_s)
+        story = Story(client, road, began_s, link_s=time.monotonic() - began_s)
         while process.poll() is None and not (story.complete and enough):
             try:
                 story.look()

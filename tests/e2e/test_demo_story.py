@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 TOOLS = Path(__file__).parents[2] / "tools"
-MINUTES = 0.5  # at thirty times life: a quarter of an hour from 07:30 on
+MINUTES = 0.35  # at thirty times life: ten minutes from 07:30 on
 
 
 def story_tools() -> ModuleType:
