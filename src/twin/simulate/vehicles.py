@@ -142,7 +142,10 @@ class VehicleRun:
         self._rows: list[tuple[float, Ints, Ints, Floats]] = []
         size = TRACE_ROWS if record else 0
         self._trace = Trace(
-            np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size), np.zeros(1, np.int64)
+            np.empty(size, np.int32),
+            np.empty(size, np.int32),
+            np.empty(size),
+            np.zeros(1, np.int64),
         )
         self._traced: list[Paths] = []
         self._comply(seed)

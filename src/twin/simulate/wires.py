@@ -181,7 +181,9 @@ def _place(net: Net, roads: Roads, placed: Placed) -> None:
             raise SimulationError(message)
         first = int(here["first"])
         net.ring_vehicle[first : first + count] = placed.vehicle[rows]
-        net.ring_s[first : first + count] = -placed.at_m[rows] / roads.length_m[link] * here["free_s"]
+        net.ring_s[first : first + count] = (
+            -placed.at_m[rows] / roads.length_m[link] * here["free_s"]
+        )
         holes = np.arange(room - count)
         passed = (holes + 0.5) / max(room - count, 1) - 1.0
         net.ring_s[first + count : first + room] = passed * here["wave_s"]
