@@ -102,7 +102,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/scenarios/{{job_id}}"): _PLANS,
     ("DELETE", f"{API}/scenarios/{{job_id}}"): _PLANNER,
     ("GET", f"{API}/scenarios/{{job_id}}/results"): _PLANS,
-    ("GET", f"{API}/scenarios/{{job_id}}/files/{{name:path}}"): _PLANS,
+    ("GET", f"{API}/scenarios/{{job_id}}/file"): _PLANS,
     ("GET", f"{API}/accounting"): _TRAFFIC,
     ("GET", "/{page:path}"): ANYONE,
 }

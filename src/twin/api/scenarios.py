@@ -6,9 +6,10 @@ import mimetypes
 from http import HTTPStatus
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import msgspec
-from fastapi import Path, Request
+from fastapi import Path, Query, Request
 from msgspec import Meta, Struct
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
@@ -95,15 +96,14 @@ async def scenario_results(served: House, job_id: _JobPath) -> Response:
     folder = _done(served, job)
     summary = await run_in_threadpool((folder / SUMMARY).read_bytes)
     files = await run_in_threadpool(_files, folder)
-    links = {name: f"{_href(job)}/files/{name}" for name in files}
-    report = f"{_href(job)}/files/{REPORT}"
-    return json_answer({"report": report, "files": links, "summary": msgspec.Raw(summary)})
+    links = {name: f"{_href(job)}/file?name={quote(name)}" for name in files}
+    return json_answer({"report": links[REPORT], "files": links, "summary": msgspec.Raw(summary)})
 
 
 async def scenario_file(
     served: House,
     job_id: _JobPath,
-    name: Annotated[str, Path(description="of a file, from the results")],
+    name: Annotated[str, Query(description="of a file, from the results")],
 ) -> Response:
     """Give one file of a job: the report as HTML, a table, a map layer."""
     folder = _done(served, _job(served, job_id))
@@ -255,7 +255,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         method="GET",
-        path="/scenarios/{job_id}/files/{name:path}",
+        path="/scenarios/{job_id}/file",
         handler=scenario_file,
         summary="One file of a job",
         tag="scenarios",
