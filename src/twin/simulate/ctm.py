@@ -18,7 +18,7 @@ from twin.simulate.kernels.cells import Cells, Crowd, advance_cells
 from twin.simulate.ltm import check_roads, check_shares, checked_drops
 from twin.simulate.node import still_flow
 from twin.simulate.rings import WHOLE
-from twin.simulate.roads import Roads, Turns, approach_capacity, wires_of
+from twin.simulate.roads import Roads, Turns, approach_capacity, gated_approaches, summed, wires_of
 
 
 class CellTransmission:
@@ -35,12 +35,13 @@ class CellTransmission:
         density_vpm: Floats | None = None,
         priority_vps: Floats | None = None,
         drop_share: Floats | None = None,
+        gate_node: Ints | None = None,
     ) -> None:
         """Cut every link into cells of about `cell_m`, longer where a step needs it.
 
         diagrams      triangular ones of `roads` and one member when None
         density_vpm   (links,), (cells, 1) or (cells, members) at the start; empty when None
-        priority_vps, drop_share   as in the link transmission model
+        priority_vps, drop_share, gate_node   as in the link transmission model
         Raises SimulationError (UnstableStep) naming a link that a wave crosses within a step.
         """
         check_roads(roads, step_s)
@@ -52,13 +53,15 @@ class CellTransmission:
         self.cell_start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         self.cell_m = roads.length_m / counts
         self.link_of_cell = np.repeat(np.arange(len(roads), dtype=np.int64), counts)
+        self._gate_node = np.zeros(0, np.int64) if gate_node is None else gate_node
+        self._gated = gated_approaches(roads, turns, self._gate_node)
         self._most_vps = approach_capacity(roads, turns)
         self._cells = self._cut()
         priority = self._most_vps if priority_vps is None else priority_vps
-        self._wires, self._turn_rows = wires_of(roads, turns, priority)
-        self._scratch = still_flow(len(self._most_vps), len(roads))
+        self._wires, self._turn_rows = wires_of(roads, turns, priority, self._gate_node)
+        self._scratch = still_flow(len(self._most_vps), len(roads) + len(self._gate_node))
         self._crowd = self._start(density_vpm)
-        self._limits = _no_limits(turns, len(roads), drop_share)
+        self._limits = self._no_limits(drop_share)
 
     @property
     def members(self) -> int:
@@ -71,7 +74,8 @@ class CellTransmission:
         Raises SimulationError naming the first approach whose shares do not add up.
         """
         check_shares(self.turns, turn_share, exit_share)
-        self._limits.turn_share[:] = turn_share[self._turn_rows]
+        through = summed(self.turns.approach, turn_share, len(exit_share))[self._gated]
+        self._limits.turn_share[:] = np.concatenate([turn_share, through])[self._turn_rows]
         self._limits.exit_share[:] = exit_share
         return self
 
@@ -87,14 +91,20 @@ class CellTransmission:
         in_vps: Floats | None = None,
         out_vps: Floats | None = None,
         turn_vps: Floats | None = None,
+        node_vps: Floats | None = None,
     ) -> Self:
-        """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,)."""
+        """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,).
+
+        node_vps   (gates,) of the nodes that were given as gates: all that goes on from there
+        """
         if in_vps is not None:
             self._limits.in_capacity[:] = in_vps * self.step_s
         if out_vps is not None:
             self._limits.out_capacity[:] = out_vps * self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = turn_vps[self._turn_rows] * self.step_s
+            self._limits.turn_capacity[:] = self._with_gates(turn_vps)[self._turn_rows] * self.step_s
+        if node_vps is not None:
+            self._limits.gate_capacity[:] = node_vps * self.step_s
         return self
 
     def run(self, duration_s: float) -> Self:
@@ -189,6 +199,7 @@ class CellTransmission:
     def _start(self, density_vpm: Floats | None) -> Crowd:
         links, members = len(self.roads), self.members
         approaches, origins = len(self._most_vps), len(self.turns.origin_node)
+        gates = len(self._gate_node)
         cells = len(self.link_of_cell)
         vehicles = np.zeros((cells, members))
         if density_vpm is not None:
@@ -208,28 +219,31 @@ class CellTransmission:
             onward=np.zeros((cells, members)),
             sending=np.zeros((approaches, members)),
             moved=np.zeros((approaches, members)),
-            receiving=np.zeros((links, members)),
-            asked=np.zeros((links, members)),
+            receiving=np.zeros((links + gates, members)),
+            asked=np.zeros((links + gates, members)),
+        )
+
+    def _with_gates(self, turn_vps: Floats) -> Floats:
+        return np.concatenate([turn_vps, np.full(len(self._gated), np.inf)])
+
+    def _no_limits(self, drop_share: Floats | None) -> Limits:
+        """Return limits that hold nobody; everybody ends the trip at the next node."""
+        approaches, links = len(self._most_vps), len(self.roads)
+        return Limits(
+            turn_share=np.zeros(len(self._turn_rows)),
+            exit_share=np.ones(approaches),
+            turn_capacity=np.full(len(self._turn_rows), np.inf),
+            out_capacity=np.full(approaches, np.inf),
+            in_capacity=np.full(links, np.inf),
+            gate_capacity=np.full(len(self._gate_node), np.inf),
+            drop_share=checked_drops(drop_share, links),
+            demand=np.zeros(len(self.turns.origin_node)),
         )
 
     def _jam_vpm(self) -> Floats:
         """Return the density at which nothing moves, (links, members)."""
         rows = self.diagrams.fall_start[1:] - 1
         return -self.diagrams.fall_vps[rows] / self.diagrams.fall_mps[rows]
-
-
-def _no_limits(turns: Turns, links: int, drop_share: Floats | None) -> Limits:
-    """Return limits that hold nobody; everybody ends the trip at the next node."""
-    approaches = len(turns.start) - 1
-    return Limits(
-        turn_share=np.zeros(len(turns.link)),
-        exit_share=np.ones(approaches),
-        turn_capacity=np.full(len(turns.link), np.inf),
-        out_capacity=np.full(approaches, np.inf),
-        in_capacity=np.full(links, np.inf),
-        drop_share=checked_drops(drop_share, links),
-        demand=np.zeros(len(turns.origin_node)),
-    )
 
 
 def cells_wanted(roads: Roads, cell_m: float) -> Ints:

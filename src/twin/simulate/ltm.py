@@ -14,7 +14,7 @@ from twin.simulate.kernels.arrays import Flow, Limits, Links, Rows
 from twin.simulate.kernels.node import none_bound
 from twin.simulate.kernels.transmission import HELD_SHARE, advance, advance_counting
 from twin.simulate.rings import history_of, ring_of, steps_ago, write_now
-from twin.simulate.roads import Roads, Turns, approach_capacity, summed, wires_of
+from twin.simulate.roads import Roads, Turns, approach_capacity, gated_approaches, summed, wires_of
 
 SHARE_TOLERANCE = 1e-9
 
@@ -58,11 +58,13 @@ class LinkTransmission:
         density_vpm: Floats | None = None,
         priority_vps: Floats | None = None,
         drop_share: Floats | None = None,
+        gate_node: Ints | None = None,
     ) -> None:
         """Start with the vehicles of `density_vpm` (links,), spread evenly along each link.
 
         priority_vps   (approaches,) weights at nodes; the capacity of each approach when None
         drop_share     (links,) of its capacity that a link takes while vehicles queue to enter it
+        gate_node      (gates,) node rows whose whole flow can be limited (`limit`)
         A link shorter than a step gets its travel time rounded up to a step (`steps`).
         Raises SimulationError for a step or a diagram that has no meaning.
         """
@@ -73,15 +75,18 @@ class LinkTransmission:
         self._capacity_vps = approach_capacity(roads, turns)
         priority = self._capacity_vps if priority_vps is None else priority_vps
         self._links = _links(roads, step_s)
-        self._wires, self._turn_rows = wires_of(roads, turns, priority)
+        self._gate_node = np.zeros(0, np.int64) if gate_node is None else gate_node
+        self._gated = gated_approaches(roads, turns, self._gate_node)
+        self._wires, self._turn_rows = wires_of(roads, turns, priority, self._gate_node)
         self._flow = self._start(density_vpm)
         self._bound = none_bound(len(self._wires.node_kind))
         self._limits = Limits(
-            turn_share=np.zeros(len(turns.link)),
+            turn_share=np.zeros(len(self._turn_rows)),
             exit_share=np.ones(len(self._capacity_vps)),
-            turn_capacity=np.full(len(turns.link), np.inf),
+            turn_capacity=np.full(len(self._turn_rows), np.inf),
             out_capacity=self._capacity_vps * step_s,
             in_capacity=roads.capacity_vps * step_s,
+            gate_capacity=np.full(len(self._gate_node), np.inf),
             drop_share=checked_drops(drop_share, len(roads)),
             demand=np.zeros(len(turns.origin_node)),
         )
@@ -93,7 +98,8 @@ class LinkTransmission:
         Raises SimulationError naming the first approach whose shares do not add up.
         """
         check_shares(self.turns, turn_share, exit_share)
-        self._limits.turn_share[:] = turn_share[self._turn_rows]
+        through = summed(self.turns.approach, turn_share, len(exit_share))[self._gated]
+        self._limits.turn_share[:] = np.concatenate([turn_share, through])[self._turn_rows]
         self._limits.exit_share[:] = exit_share
         return self
 
@@ -108,8 +114,12 @@ class LinkTransmission:
         in_vps: Floats | None = None,
         out_vps: Floats | None = None,
         turn_vps: Floats | None = None,
+        node_vps: Floats | None = None,
     ) -> Self:
-        """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,)."""
+        """Set capacities from now on: of entries (links,), exits (approaches,), turns (turns,).
+
+        node_vps   (gates,) of the nodes that were given as gates: all that goes on from there
+        """
         if in_vps is not None:
             entries = self._limits.in_capacity
             np.minimum(in_vps, self.roads.capacity_vps, out=entries)
@@ -119,8 +129,10 @@ class LinkTransmission:
             np.minimum(out_vps, self._capacity_vps, out=exits)
             exits *= self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = turn_vps[self._turn_rows] * self.step_s
+            self._limits.turn_capacity[:] = self._with_gates(turn_vps)[self._turn_rows] * self.step_s
             self._turns_capped = bool(np.isfinite(turn_vps).any())
+        if node_vps is not None:
+            self._limits.gate_capacity[:] = node_vps * self.step_s
         return self
 
     def run(self, duration_s: float) -> Self:
@@ -149,6 +161,9 @@ class LinkTransmission:
             raise SimulationError(message)
         advance_counting(*parts, every, self._turns_capped, rows, entered, left)
         return entered, left
+
+    def _with_gates(self, turn_vps: Floats) -> Floats:
+        return np.concatenate([turn_vps, np.full(len(self._gated), np.inf)])
 
     def _whole_steps(self, duration_s: float) -> int:
         steps = round(duration_s / self.step_s)
@@ -184,7 +199,7 @@ class LinkTransmission:
     @property
     def entered(self) -> Floats:
         """Return how many vehicles entered each link since the start, or stood on it then."""
-        return self._flow.entered.copy()
+        return self._flow.entered[: len(self.roads)].copy()
 
     @property
     def left(self) -> Floats:
@@ -194,7 +209,7 @@ class LinkTransmission:
     @property
     def vehicles(self) -> Floats:
         """Return how many vehicles are on each link."""
-        return self._flow.entered - self._flow.left[: len(self.roads)]
+        return self.entered - self.left
 
     @property
     def storage(self) -> Floats:
@@ -208,7 +223,7 @@ class LinkTransmission:
         ahead_share   share of the link's storage that lies beyond the point
         """
         parts, flow, step = self._links, self._flow, int(self._flow.step[0])
-        write_now(parts.free, flow.in_history, step=step, now=flow.entered)
+        write_now(parts.free, flow.in_history, step=step, now=self.entered)
         write_now(parts.wave, flow.out_history, step=step, now=self.left)
         back = np.minimum(after_s / self.step_s, parts.free.steps[links])
         free = steps_ago(parts.free, flow.in_history, step=step, links=links, back=back)
@@ -274,7 +289,7 @@ class LinkTransmission:
         return Means(flow, density, speed)
 
     def _start(self, density_vpm: Floats | None) -> Flow:
-        links, count = self._links, len(self.roads)
+        links, count, gates = self._links, len(self.roads), len(self._gate_node)
         approaches, origins = len(self._capacity_vps), len(self.turns.origin_node)
         vehicles = np.zeros(count)
         if density_vpm is not None:
@@ -284,7 +299,7 @@ class LinkTransmission:
         freed = links.storage - vehicles if density_vpm is not None else vehicles
         return Flow(
             step=np.zeros(1, np.int64),
-            entered=vehicles.copy(),
+            entered=np.concatenate([vehicles, np.zeros(gates)]),
             left=np.zeros(approaches),
             in_history=history_of(links.free, vehicles, vehicles),
             out_history=history_of(links.wave, np.zeros(count), freed),
@@ -294,8 +309,8 @@ class LinkTransmission:
             vehicle_steps=-0.5 * vehicles,
             sending=np.zeros(approaches),
             moved=np.zeros(approaches),
-            receiving=np.zeros(count),
-            weight=np.zeros(count),
+            receiving=np.zeros(count + gates),
+            weight=np.zeros(count + gates),
         )
 
 

@@ -36,6 +36,7 @@ def node_flows(sending: Floats, priority: Floats, share: Floats, receiving: Floa
         turn_capacity=np.full(approaches * after, np.inf),
         out_capacity=np.full(approaches, np.inf),
         in_capacity=np.full(after, np.inf),
+        gate_capacity=np.zeros(0),
         drop_share=np.ones(after),
         demand=np.zeros(0),
     )

@@ -140,6 +140,36 @@ def approach_capacity(roads: Roads, turns: Turns) -> Floats:
     return np.asarray(np.maximum(capacity, 1e-6), np.float64)
 
 
+def gated_approaches(roads: Roads, turns: Turns, gate_node: Ints) -> Ints:
+    """Return the approaches of nodes with a gate, in their order."""
+    ends = np.concatenate([roads.to_node, turns.origin_node])
+    return np.flatnonzero(np.isin(ends, gate_node)).astype(np.int64)
+
+
+def gated(turns: Turns, roads: Roads, gate_node: Ints) -> tuple[Turns, Ints]:
+    """Return the turns and those into gates, sorted by approach, and where each came from.
+
+    gate_node   (gates,) node rows. The second value has rows of `turns`, then of the gates' turns
+    in the order of approaches.
+    """
+    ends = np.concatenate([roads.to_node, turns.origin_node])
+    gate_of = np.full(roads.nodes, -1, np.int64)
+    gate_of[gate_node] = np.arange(len(gate_node)) + len(roads)
+    passing = gated_approaches(roads, turns, gate_node)
+    approach = np.concatenate([turns.approach, passing])
+    order = np.argsort(approach, kind="stable").astype(np.int64)
+    counts = np.bincount(approach, minlength=len(ends))
+    return Turns(
+        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        approach=approach[order],
+        link=np.concatenate([turns.link, gate_of[ends[passing]]])[order],
+        seconds=turns.seconds,
+        share=turns.share,
+        movement=turns.movement,
+        origin_node=turns.origin_node,
+    ), order
+
+
 def joints(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
     """Return the approaches that meet: CSR starts (joints + 1,) and rows, in order of nodes.
 
@@ -149,7 +179,7 @@ def joints(roads: Roads, turns: Turns) -> tuple[Ints, Ints]:
     node_of = np.concatenate([roads.to_node, turns.origin_node])
     first = np.arange(len(node_of), dtype=np.int64)  # of the approaches that it meets
     while len(turns.link):
-        by_link = np.full(len(roads), len(node_of), np.int64)
+        by_link = np.full(int(turns.link.max()) + 1, len(node_of), np.int64)
         np.minimum.at(by_link, turns.link, first[turns.approach])
         met = first.copy()
         np.minimum.at(met, turns.approach, by_link[turns.link])
@@ -174,16 +204,20 @@ def node_kinds(wires: Wires) -> Rows:
     return kinds
 
 
-def wires_of(roads: Roads, turns: Turns, priority_vps: Floats) -> tuple[Wires, Ints]:
-    """Return nodes and turns as the kernels take them, and the row of each turn in `turns`."""
+def wires_of(
+    roads: Roads, turns: Turns, priority_vps: Floats, gate_node: Ints
+) -> tuple[Wires, Ints]:
+    """Return nodes and turns as the kernels take them, and the row of each turn, see `gated`."""
+    turns, rows = gated(turns, roads, gate_node)
     node_start, node_in = joints(roads, turns)
     counts = np.diff(turns.start)[node_in]
     turn_start = np.concatenate([[0], np.cumsum(counts)])
     within = np.arange(len(turns.link)) - np.repeat(turn_start[:-1], counts)
     order = np.repeat(turns.start[:-1][node_in], counts) + within
     joint = np.repeat(np.repeat(np.arange(len(node_start) - 1), np.diff(node_start)), counts)
-    out = np.unique(joint * len(roads) + turns.link[order])  # each link is after one joint only
-    out_joint = out // max(len(roads), 1)
+    many = len(roads) + len(gate_node) + 1
+    out = np.unique(joint * many + turns.link[order])  # each link is after one joint only
+    out_joint = out // many
     wires = Wires(
         priority=np.ascontiguousarray(priority_vps, np.float64),
         node_start=node_start.astype(np.uint32),
@@ -193,9 +227,9 @@ def wires_of(roads: Roads, turns: Turns, priority_vps: Floats) -> tuple[Wires, I
         turn_link=turns.link[order].astype(np.uint32),
         turn_from=turns.approach[order].astype(np.uint32),
         out_start=np.searchsorted(out_joint, np.arange(len(node_start))).astype(np.uint32),
-        out_link=(out % max(len(roads), 1)).astype(np.uint32),
+        out_link=(out % many).astype(np.uint32),
     )
-    return wires._replace(node_kind=node_kinds(wires)), order.astype(np.int64)
+    return wires._replace(node_kind=node_kinds(wires)), rows[order]
 
 
 def summed(rows: Ints, values: Floats, count: int) -> Floats:

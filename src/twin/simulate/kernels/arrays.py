@@ -22,6 +22,9 @@ GENERAL, SINGLE, MERGE = 0, 1, 2  # kinds of nodes
 class Wires(NamedTuple):
     """Nodes and turns: what does not change in a run.
 
+    A node whose whole flow has a capacity has a gate: a row after the links that all its approaches
+    lead to beside their turns. It holds them as a full link would, and nobody is on it.
+
     Turns stand in the order of nodes, so that a step reads them straight through; a face brings
     shares and capacities into that order.
 
@@ -85,6 +88,7 @@ class Limits(NamedTuple):
     turn_capacity    (turns,) vehicles a step, inf where there is no limit
     out_capacity     (approaches,) vehicles a step that can leave
     in_capacity      (links,) vehicles a step that can enter
+    gate_capacity    (gates,) vehicles a step that can pass a node
     drop_share       (links,) of in_capacity while vehicles queue to enter; 1 without a drop
     demand           (origins,) vehicles a step that appear
     """
@@ -94,6 +98,7 @@ class Limits(NamedTuple):
     turn_capacity: Floats
     out_capacity: Floats
     in_capacity: Floats
+    gate_capacity: Floats
     drop_share: Floats
     demand: Floats
 
@@ -102,7 +107,7 @@ class Flow(NamedTuple):
     """What changes every step.
 
     step                  (1,) int64 steps done
-    entered               (links,) cumulative count now, at the start of each link
+    entered               (links + gates,) cumulative count now, at the start of each link
     left                  (approaches,) at the end of each link, and out of each origin
     in_history            `entered` at the last steps but now, by ring; out_history of `left`
     dropped               (links,) 1 while the capacity drop holds, else 0
@@ -111,8 +116,8 @@ class Flow(NamedTuple):
     vehicle_steps         (links,) sum of the vehicles on the link at the steps before now; the
                           first counts half
     sending, moved        (approaches,) of the last step: what would leave, and what did
-    receiving             (links,) scratch
-    weight                (links,) what entered in the last step
+    receiving             (links + gates,) scratch
+    weight                (links + gates,) what entered in the last step
     """
 
     step: Ints

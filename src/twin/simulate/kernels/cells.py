@@ -47,7 +47,7 @@ class Crowd(NamedTuple):
     ended               (approaches, members) vehicles that ended their trip
     dropped             (links, members) 1 while the capacity drop holds, else 0
     onward              (cells, members) scratch: vehicles into the next cell of the link
-    sending, moved      (approaches, members) scratch;  receiving, asked (links, members)
+    sending, moved      (approaches, members) scratch;  receiving, asked (links + gates, members)
                         scratch
     """
 
@@ -126,6 +126,8 @@ def _offer_turns(wires: Wires, limits: Limits, crowd: Crowd) -> None:
     """Add the demand to the origins, and hold approaches by the capacities of their turns."""
     links, members = crowd.entered.shape
     sending = crowd.sending
+    for gate in range(len(limits.gate_capacity)):
+        crowd.receiving[links + gate, :] = limits.gate_capacity[gate]
     for origin in range(len(crowd.waiting)):
         a = links + origin
         for m in range(members):
@@ -269,6 +271,8 @@ def _move_ends(cells: Cells, wires: Wires, limits: Limits, crowd: Crowd) -> None
             ended[a, m] += moved[a, m] * share
     for t in range(len(wires.turn_from)):
         a, link, share = wires.turn_from[t], wires.turn_link[t], limits.turn_share[t]
+        if link >= links:  # a gate: nobody is on it
+            continue
         first = cell_start[link]
         for m in range(members):
             turned = moved[a, m] * share

@@ -64,7 +64,7 @@ def _offer_links(
     out_history, out_place, out_group, wave_lag = flow.out_history, wave.place, wave.group, wave.lag
     in_now, in_past, in_before = free_slots.now, free_slots.past, free_slots.before
     out_now, out_past, out_before = wave_slots.now, wave_slots.past, wave_slots.before
-    for link in range(len(entered)):
+    for link in range(len(storage)):
         came, gone = entered[link], left[link]
         vehicle_steps[link] += came - gone
         place, group = in_place[link], in_group[link]
@@ -85,7 +85,7 @@ def _offer_links(
 @njit(cache=True, nogil=True)
 def _lower_drops(limits: Limits, flow: Flow) -> None:
     """Lower what links with a capacity drop receive."""
-    for link in range(len(flow.entered)):
+    for link in range(len(flow.dropped)):
         if flow.dropped[link] > 0.0:
             most = limits.in_capacity[link] * limits.drop_share[link]
             flow.receiving[link] = min(flow.receiving[link], most)
@@ -93,8 +93,10 @@ def _lower_drops(limits: Limits, flow: Flow) -> None:
 
 @njit(cache=True, nogil=True)
 def _offer_origins(limits: Limits, flow: Flow) -> None:
-    """Add the demand to the origins."""
-    links = len(flow.entered)
+    """Add the demand to the origins, and open the gates."""
+    links = len(flow.dropped)
+    for gate in range(len(limits.gate_capacity)):
+        flow.receiving[links + gate] = limits.gate_capacity[gate]
     for origin in range(len(flow.appeared)):
         a = links + origin
         flow.appeared[origin] += limits.demand[origin]
@@ -125,7 +127,7 @@ def _mark_drops(wires: Wires, limits: Limits, flow: Flow) -> None:
         held = flow.sending[a] - flow.moved[a] > HELD_SHARE * flow.sending[a]
         if held and limits.turn_share[t] > 0.0:
             flow.receiving[wires.turn_link[t]] = 1.0
-    for link in range(len(flow.entered)):
+    for link in range(len(flow.dropped)):
         capacity = limits.in_capacity[link]
         if flow.dropped[link] > 0.0:
             capacity *= limits.drop_share[link]
@@ -151,7 +153,7 @@ def advance(
     Needs: travel times of at least a step; the caller checks (SimulationError).
     """
     drops = False
-    for link in range(len(flow.entered)):
+    for link in range(len(flow.dropped)):
         drops = drops or limits.drop_share[link] < 1.0
     free_slots, wave_slots = _no_slots(links.free), _no_slots(links.wave)
     for _ in range(steps):
