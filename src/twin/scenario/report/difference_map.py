@@ -59,7 +59,7 @@ def difference_map(results: Results, touched: frozenset[str] = frozenset()) -> P
     shown = ~found.within_noise & (np.abs(change) >= shades.steps[0])
     lines = _drawn(results)
     with styled():
-        made, axes = figure(4.9)
+        made, axes = figure(_height_in(lines))
         area: Axes = axes[0, 0]
         _draw(area, results, lines, change, shown, shades)
         marked = _marked(results, touched)
@@ -97,6 +97,12 @@ def _beside(line: Floats, shift_m: float) -> Floats:
     along = np.gradient(line, axis=0)
     size = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)[:, None]
     return np.asarray(line + shift_m * np.stack([along[:, 1], -along[:, 0]], axis=1) / size)
+
+
+def _height_in(lines: list[Floats]) -> float:
+    """Return the height at which the network fills the width that the legend leaves."""
+    wide, high = np.ptp(np.concatenate(lines), axis=0)
+    return float(np.clip(0.3 + 5.1 * high / max(wide, 1.0), 1.9, 6.2))
 
 
 def _draw(
