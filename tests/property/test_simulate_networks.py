@@ -1,4 +1,4 @@
-"""Networks of any shape: nobody is lost, nothing is below zero or above what fits, at every step."""
+"""Networks of any shape: nobody is lost, nothing below zero or above what fits, at every step."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def nets(draw: st.DrawFn) -> Net:
     share = np.where(total[table.approach] > 0, weight / np.maximum(total, 1e-9)[table.approach], 0)
     ended = np.maximum(1 - np.bincount(table.approach, weights=share, minlength=count + 1), 0)
     filled = draw(st.sampled_from([0.0, 0.3, 1.0]))
-    closed = 1e6 * (rng.random(2 * count + 1) > 0.15) * draw(st.sampled_from([1.0, 2e-7]))
+    closed: Floats = 1e6 * (rng.random(2 * count + 1) > 0.15) * draw(st.sampled_from([1.0, 2e-7]))
     return Net(
         road, table, share, ended,
         density_vpm=road.jam_vpm * filled * rng.uniform(0.5, 1.0, count) ** (1 - filled),
