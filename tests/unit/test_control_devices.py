@@ -219,6 +219,22 @@ def test_nothing_is_issued_past_the_gate() -> None:
         ReleasedCommand(forged, permit=object())
 
 
+def test_a_control_that_goes_round_the_gate_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Break the control on purpose: it issues what it likes, with all checks claimed."""
+
+    def issue(_: DeviceControl, event: DecisionEvent, *_rest: object) -> DecisionEvent:
+        wild = {"rate_vph": "3600"}
+        state = DecisionState.ISSUED
+        return replace(event, version=2, state=state, command=wild, checks=DEVICE_RULES)
+
+    desk = Desk()
+    desk.order("ramp_meter", "RM", {"rate_vph": "600"})
+    monkeypatch.setattr(DeviceControl, "_issue", issue)
+    with pytest.raises(UnsafePlan, match="issued past the gate"):
+        desk.beat()
+    assert [one.state for one in desk.seen] == [DecisionState.APPROVED]
+
+
 def test_neighbouring_signs_step_down() -> None:
     desk = Desk()
     assert desk.in_force("sign", "S1", {"limit_kph": "80"})
