@@ -38,3 +38,10 @@ export function endOf(decision: DecisionView | null): string | null {
   if (decision.kind === 'signal_control' || DEVICE_KINDS.has(decision.kind)) return decision.expires
   return decision.lease_until ?? decision.expires
 }
+
+/** The steps of a decision worth telling: a lease that was only renewed is none. */
+export function stepsOf(history: DecisionView[]): DecisionView[] {
+  const renewed = (step: DecisionView): boolean =>
+    DEVICE_KINDS.has(step.kind) && step.version > 3 && ['issued', 'acknowledged'].includes(step.state)
+  return history.filter((step) => !renewed(step))
+}
