@@ -5,6 +5,9 @@ Source: Transportation Research Board, Highway Capacity Manual, 6th edition (201
 junctions, control delay in s per vehicle), exhibit 20-2 (two-way stop control). Heavy vehicles
 count as 2.0 passenger cars (level terrain, exhibit 12-25).
 
+That the manual also says F where demand exceeds capacity is not applied: a queue shows itself as
+density and delay.
+
 Not covered: merge, diverge and weaving segments (their links are judged as basic segments), ramps,
 two-lane roads, urban streets between junctions, roundabouts and all-way stop as kinds of their own,
 people on foot, by bicycle or by bus.
