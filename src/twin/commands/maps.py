@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,32 +22,52 @@ from twin.network.osm.extract import Box
 from twin.network.osm.roads import CLASSES
 from twin.network.quality import QualityReport
 from twin.network.stations import Station, map_from_stations
+from twin.network.sumo import is_sumo, read_sumo_net
+from twin.network.sumo.plain import CONFIG_FILE, write_sumo_plain
 
 maps = typer.Typer(no_args_is_help=True, help="Import, export and check road networks.")
 
 Json = Annotated[bool, typer.Option("--json", help="For a program to read.")]
+Additional = Annotated[
+    list[Path] | None,
+    typer.Option("--additional", help="SUMO: file with loops, bus stops or signal programs."),
+]
 OutFolder = Annotated[Path, typer.Option("--out", help="Folder to write; must not exist yet.")]
+
+
+class MapForm(StrEnum):
+    """In which form a map is written."""
+
+    GMNS = "gmns"
+    SUMO = "sumo"
 
 
 @maps.command("check")
 def check(
-    folder: Annotated[Path, typer.Argument(help="GMNS folder (0.94 to 0.96), or an .osm file.")],
+    folder: Annotated[
+        Path, typer.Argument(help="GMNS folder (0.94 to 0.96), an .osm file, or a .net.xml.")
+    ],
     *,
+    additional: Additional = None,
     as_json: Json = False,
 ) -> None:
-    """Read a GMNS folder or an OpenStreetMap file and say what is in it and what is doubtful.
+    """Read a GMNS folder, an OpenStreetMap file or a net of SUMO; say what is in it and doubtful.
 
     Exit code 0 when it can be imported, warnings or not; 2 when it cannot, with the reason.
     """
     with plain_errors():
-        network, quality = _read_osm(folder) if is_osm(folder) else _read(folder)
+        if is_sumo(folder):
+            network, quality = read_sumo_net(folder, additional=additional or ())
+        else:
+            network, quality = _read_osm(folder) if is_osm(folder) else _read(folder)
     _report(network, quality, as_json=as_json)
 
 
 @maps.command("import")
 def import_map(
     source: Annotated[
-        Path, typer.Argument(help="GMNS folder, OpenStreetMap file, or list of stations.")
+        Path,
+        typer.Argument(help="GMNS folder, OpenStreetMap file, SUMO's .net.xml, list of stations."),
     ],
     *,
     out: OutFolder,
@@ -80,6 +101,7 @@ def import_map(
             "(motorway,trunk,primary,secondary …).",
         ),
     ] = None,
+    additional: Additional = None,
     timezone: Annotated[
         str | None, typer.Option("--tz", help="IANA time zone of the city; UTC if nobody says.")
     ] = None,
@@ -91,7 +113,12 @@ def import_map(
         _refuse_mixed(
             stations=stations and osm, alone=not is_extract and bool(bbox or classes), source=source
         )
-        if is_extract:
+        if is_sumo(source):
+            _refuse_full(out)
+            network, quality = read_sumo_net(
+                source, additional=additional or (), timezone=timezone or "UTC"
+            )
+        elif is_extract:
             _refuse_full(out)
             network, quality = _read_osm(source, timezone=timezone, bbox=bbox, classes=classes)
         elif stations:
@@ -111,12 +138,24 @@ def export_map(
     folder: Annotated[Path, typer.Argument(help="GMNS folder as TWIN_MAP names it.")],
     *,
     out: OutFolder,
+    form: Annotated[
+        MapForm, typer.Option("--format", help="gmns, or sumo: plain files for netconvert.")
+    ] = MapForm.GMNS,
+    plan: Annotated[
+        int, typer.Option(min=1, help="SUMO: which signal plan runs, counted from 1.")
+    ] = 1,
 ) -> None:
-    """Write a network as GMNS 0.96; importing that again gives the same version."""
+    """Write a network as GMNS 0.96, which gives the same version again, or as files of SUMO."""
     with plain_errors():
         network, _ = _read(folder)
-        _write(network, out)
+        if form is MapForm.SUMO:
+            _refuse_full(out)
+            write_sumo_plain(network, out, plan=plan - 1)
+        else:
+            _write(network, out)
     ERR.print(f"version {network.version} written: {out}")
+    if form is MapForm.SUMO:
+        ERR.print(f"next: cd {out} && netconvert -c {CONFIG_FILE}")
 
 
 def read_stations(path: Path) -> tuple[Station, ...]:

@@ -9,6 +9,6 @@ foes         connections of one junction whose ways cross or meet
 phase        a state of a traffic light that stays for a time
 """
 
-from twin.network.sumo.convert import read_sumo_net
+from twin.network.sumo.convert import is_sumo, read_sumo_net
 
-__all__ = ["read_sumo_net"]
+__all__ = ["is_sumo", "read_sumo_net"]

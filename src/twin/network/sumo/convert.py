@@ -28,6 +28,8 @@ from twin.network.quality import Findings, QualityReport, Severity
 from twin.network.sumo.detectors import lane_number, place_sensors
 from twin.network.sumo.net import NetConnection, NetEdge, NetFile, Xy, read_net
 from twin.network.sumo.programs import SignalDesign, signal_design, with_movements
+from twin.network.sumo.read_roadside import Roadside, read_roadside
+from twin.units import vps_from_vph
 
 LANE_CAPACITY_VPS: Final = 0.5
 _NOWHERE: Final = "+proj=aeqd +lat_0=0 +lon_0=0 +ellps=WGS84 +units=m"
@@ -53,17 +55,25 @@ _TURNS: Final = {
 Ways = dict[MovementId, list[NetConnection]]
 
 
+def is_sumo(path: Path) -> bool:
+    """Say whether a name is that of a network of SUMO."""
+    return path.name.endswith((".net.xml", ".net.xml.gz"))
+
+
 def read_sumo_net(
     path: Path, *, additional: Iterable[Path] = (), timezone: str = "UTC", name: str = ""
 ) -> tuple[SingleMap, QualityReport]:
     """Read a .net.xml (or .gz) with its signals into a map; `additional` files may replace them.
 
-    Loops are placed before every signal. Raises MapError when the file is no network of SUMO.
+    Loops and bus stops of the additional files are taken over; where there are no loops, some are
+    placed before every signal. Raises MapError when the file is no network of SUMO.
     """
+    files = tuple(additional)
     return map_from_net(
-        read_net(path, additional=additional),
+        read_net(path, additional=files),
         timezone=timezone,
         name=name or path.name.removesuffix(".gz").removesuffix(".net.xml"),
+        additional=files,
     )
 
 
@@ -73,8 +83,10 @@ def designs_of(net: NetFile) -> dict[str, SignalDesign]:
     return {tl: design for tl, design in designs.items() if design is not None}
 
 
-def map_from_net(net: NetFile, *, timezone: str, name: str) -> tuple[SingleMap, QualityReport]:
-    """Turn a net that was read into a map."""
+def map_from_net(
+    net: NetFile, *, timezone: str, name: str, additional: Iterable[Path] = ()
+) -> tuple[SingleMap, QualityReport]:
+    """Turn a net that was read into a map, with the loops and stops of additional files."""
     findings = Findings()
     to_point = _projection(net)
     if net.projection == "!":
@@ -89,6 +101,7 @@ def map_from_net(net: NetFile, *, timezone: str, name: str) -> tuple[SingleMap, 
     }
     links = {edge.id: _link(net, edge, to_point) for edge in edges.values()}
     designs = designs_of(net)
+    beside = read_roadside(additional, links)
     movements, ways = _movements(net, edges, designs)
     network = build_map(
         name=name,
@@ -98,10 +111,12 @@ def map_from_net(net: NetFile, *, timezone: str, name: str) -> tuple[SingleMap, 
         lanes=[lane for edge in edges.values() for lane in _lanes(edge)],
         movements=movements,
         junctions=[_junction(design, ways) for design in designs.values()],
-        sensors=place_sensors(net, designs, links),
+        sensors=beside.sensors or place_sensors(net, designs, links),
+        tables=beside.tables,
         meta=(("source", "SUMO"),),
     )
     _report(net, designs, findings)
+    _report_roadside(beside, network, findings)
     return network, findings.report(network)
 
 
@@ -139,6 +154,30 @@ def _report(net: NetFile, designs: dict[str, SignalDesign], findings: Findings) 
     )
 
 
+def _report_roadside(beside: Roadside, network: SingleMap, findings: Findings) -> None:
+    findings.add(
+        "loops_placed",
+        "sensor",
+        "no loops were given: these stand where loops are usual before a signal",
+        severity=Severity.WARNING,
+        ids=[] if beside.sensors else [str(one.id) for one in network.sensors],
+    )
+    findings.add(
+        "period_guessed",
+        "sensor",
+        "the loop says no period: it is taken to report every minute",
+        severity=Severity.WARNING,
+        ids=beside.no_period,
+    )
+    findings.add(
+        "beside_no_link",
+        "sensor",
+        "the loop or stop stands on no link of the map and is left out",
+        severity=Severity.WARNING,
+        ids=beside.unplaced,
+    )
+
+
 def _projection(net: NetFile) -> Callable[[Xy], Point]:
     try:
         there = Transformer.from_crs(
@@ -164,6 +203,7 @@ def _link(net: NetFile, edge: NetEdge, to_point: Callable[[Xy], Point]) -> Link:
     shape = edge.shape if len(edge.shape) >= 2 else ends
     if len(set(shape)) < 2:
         shape = lanes[0].shape
+    capacity_vps = _capacity_vps(edge)
     return Link(
         id=LinkId(edge.id),
         from_node=NodeId(edge.from_node),
@@ -172,12 +212,21 @@ def _link(net: NetFile, edge: NetEdge, to_point: Callable[[Xy], Point]) -> Link:
         length_m=max(lane.length_m for lane in lanes),
         lanes=len(lanes),
         free_speed_mps=max(lane.speed_mps for lane in lanes),
-        capacity_vps=LANE_CAPACITY_VPS * len(lanes),
+        capacity_vps=LANE_CAPACITY_VPS * len(lanes) if capacity_vps is None else capacity_vps,
         link_class=_class(edge),
         name=edge.name,
-        road=edge.name,
-        guessed=("capacity",),
+        road=edge.params.get("road", edge.name),
+        authority=edge.params.get("authority", ""),
+        guessed=("capacity",) if capacity_vps is None else (),
     )
+
+
+def _capacity_vps(edge: NetEdge) -> float | None:
+    """Return the capacity that this program wrote beside the edge, if it did."""
+    try:
+        return vps_from_vph(float(edge.params["capacity_vph"]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _class(edge: NetEdge) -> LinkClass:
@@ -216,7 +265,12 @@ def _movements(
     movements, ways = [], {}
     for (before, after, group), connections in bundles.items():
         several = apart[before, after] > 1
-        name = MovementId(f"{before}>{after}" + (f"/{group}" if several else ""))
+        told = {one.movement for one in connections}
+        name = MovementId(
+            min(told)
+            if len(told) == 1 and "" not in told and not several
+            else f"{before}>{after}" + (f"/{group}" if several else "")
+        )
         ways[name] = connections
         movements.append(_movement(name, connections, edges[before], edges[after]))
     return movements, ways

@@ -44,6 +44,7 @@ class NetEdge:
     name: str
     shape: tuple[Xy, ...]
     lanes: tuple[NetLane, ...]
+    params: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def motor_lanes(self) -> tuple[NetLane, ...]:
@@ -75,6 +76,7 @@ class NetConnection:
     tl: str
     index: int
     turn: str
+    movement: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ def _take(net: NetFile, element: Xml.Element) -> None:
         junction = _junction(element)
         net.junctions[junction.id] = junction
     elif element.tag == "connection":
-        net.connections.append(_connection(attributes))
+        net.connections.append(_connection(element))
     elif element.tag == "tlLogic":
         program = _program(element)
         if program.phases:
@@ -269,7 +271,13 @@ def _edge(element: Xml.Element) -> NetEdge:
         name=attributes.get("name", ""),
         shape=_shape(attributes.get("shape", "")),
         lanes=tuple(sorted(lanes, key=lambda lane: lane.index)),
+        params=_params(element),
     )
+
+
+def _params(element: Xml.Element) -> dict[str, str]:
+    """Return the `param`s of an element itself, not of its lanes."""
+    return {one.attrib["key"]: one.attrib.get("value", "") for one in element.findall("param")}
 
 
 def _lane(attributes: Mapping[str, str]) -> NetLane:
@@ -307,7 +315,8 @@ def _junction(element: Xml.Element) -> NetJunction:
     )
 
 
-def _connection(attributes: Mapping[str, str]) -> NetConnection:
+def _connection(element: Xml.Element) -> NetConnection:
+    attributes = element.attrib
     return NetConnection(
         from_edge=attributes["from"],
         to_edge=attributes["to"],
@@ -317,6 +326,7 @@ def _connection(attributes: Mapping[str, str]) -> NetConnection:
         tl=attributes.get("tl", ""),
         index=int(attributes.get("linkIndex", -1)),
         turn=attributes.get("dir", "").lower(),
+        movement=_params(element).get("movement", ""),
     )
 
 
