@@ -79,6 +79,8 @@ def _nodes(sheet: Sheet) -> None:
             if not inside_old(column, row):
                 name = COLUMN_NAMES[column].removeprefix("Calle de ").removeprefix("Calle del ")
                 title = f"Cruce de {name}" if row == "D" else ""
+                if place(column, row) in CORNERS:
+                    title = f"{_ROW_NAMES[row]} y {name}"
                 zone = _BARRIOS.get((column, row), "")
                 sheet.node(place(column, row), at(column_m(column), v), title=title, zone=zone)
 
