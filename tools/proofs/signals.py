@@ -112,7 +112,7 @@ class Servers:
         return {
             "log": self.log,
             "database": self.database.create(plain),
-            "topic-prefix": f"{plain}.{os.getpid()}.",
+            "topic-prefix": f"{name.replace('_', '-')}.{os.getpid()}.",
         }
 
 
