@@ -134,13 +134,13 @@ def results_of(
         for run, kept, table in zip(runs, gathered, skims, strict=True):
             _gather(frame, run, kept, used, interval_s)
             table.add(frame, run)
-        bare = tuple(_bare(run) for run in runs)
-        trips.append((bare[0], bare[1], changes_of(runs[0].trips, runs[1].trips)))
+        base, edited = runs
+        trips.append((_bare(base), _bare(edited), changes_of(base.trips, edited.trips)))
         if on_seed is not None:
             on_seed(number)
-    rows = moments_of(frame.times_s, interval_s)
+    moments_s = frame.times_s[moments_of(frame.times_s, interval_s)]
     sides = [
-        _side(frame, kept, frame.times_s[rows], table.whole(frame))
+        _side(frame, kept, moments_s, table.whole(frame))
         for kept, table in zip(gathered, skims, strict=True)
     ]
     kinds = (*KINDS, *_pollutant_kinds(used))
