@@ -110,6 +110,31 @@ def event(kind: DecisionKind, state: DecisionState, **changes: object) -> Decisi
             ),
             "A vehicle at gate J1 is admitted: taxi may enter at any time. The device took it.",
         ),
+        (
+            event(
+                DecisionKind.SIGN,
+                DecisionState.ACKNOWLEDGED,
+                command={"limit_kph": "80"},
+                note="queue before the viaduct",
+            ),
+            "The device took it: sign J1 shows a limit of 80 km/h until 2026-06-16T08:10:00Z: "
+            "queue before the viaduct.",
+        ),
+        (
+            event(
+                DecisionKind.GATE,
+                DecisionState.RELEASED,
+                command={"gate": "closed"},
+                reason="REPLACED",
+                by="ben",
+            ),
+            "A later order by ben took the place of this one: gate J1 is closed to all but "
+            "emergency vehicles.",
+        ),
+        (
+            event(DecisionKind.RAMP_METER, DecisionState.UNANSWERED, command={"rate": "off"}),
+            "No device answered in time that ramp meter J1 is off; its own programme runs.",
+        ),
     ],
 )
 def test_the_sentence(made: DecisionEvent, text: str) -> None:

@@ -50,6 +50,20 @@ _AFTER: Final[dict[DecisionState, str]] = {
     DecisionState.REFUSED: " The device refused it{note}.",
     DecisionState.UNANSWERED: " The device did not answer in time.",
 }
+_S = DecisionState
+_DEVICE: Final[dict[tuple[DecisionState, str], str]] = {
+    (_S.PROPOSED, ""): "Proposed: {what} until {until}.",
+    (_S.APPROVED, ""): "{by} ordered that {what} until {until}{note}.",
+    (_S.ISSUED, ""): "Sent: {what} until {until}. The device has not answered yet.",
+    (_S.ACKNOWLEDGED, ""): "The device took it: {what} until {until}{note}.",
+    (_S.RELEASED, "REPLACED"): "A later order by {by} took the place of this one: {what}.",
+    (_S.RELEASED, ""): "{by} ended that {what}{note}.",
+    (_S.REJECTED, ""): "{by} rejected that {what}{note}.",
+    (_S.REFUSED, "NOT_SAFE"): "Not sent, it is not safe that {what}{note}.",
+    (_S.REFUSED, ""): "The device refused that {what}{note}.",
+    (_S.UNANSWERED, ""): "No device answered in time that {what}; its own programme runs.",
+    (_S.EXPIRED, ""): "The time is over for which {what}; its own programme runs.",
+}
 
 
 def sentence(event: DecisionEvent) -> str:
@@ -149,30 +163,13 @@ def _command_words(event: DecisionEvent) -> str:
 
 
 def _say_device(event: DecisionEvent) -> str:
-    what, by = _command_words(event), event.by or "the service"
-    note = f": {event.note}" if event.note else ""
-    until = _time(event, lease=False)
-    match event.state:
-        case DecisionState.PROPOSED:
-            return f"Proposed: {what} until {until}."
-        case DecisionState.APPROVED:
-            return f"{by} ordered that {what} until {until}{note}."
-        case DecisionState.ISSUED:
-            return f"Sent: {what} until {until}. The device has not answered yet."
-        case DecisionState.ACKNOWLEDGED:
-            return f"The device took it: {what} until {until}{note}."
-        case DecisionState.RELEASED:
-            return f"{by} ended that {what}{note}."
-        case DecisionState.REJECTED:
-            return f"{by} rejected that {what}{note}."
-        case DecisionState.REFUSED if event.reason == "NOT_SAFE":
-            return f"Not sent, it is not safe that {what}{note}."
-        case DecisionState.REFUSED:
-            return f"The device refused that {what}{note}."
-        case DecisionState.UNANSWERED:
-            return f"No device answered in time that {what}; its own programme runs."
-        case _:
-            return f"The time is over for which {what}; its own programme runs."
+    template = _DEVICE.get((event.state, event.reason)) or _DEVICE[event.state, ""]
+    return template.format(
+        what=_command_words(event),
+        by=event.by or "the service",
+        note=f": {event.note}" if event.note else "",
+        until=_time(event, lease=False),
+    )
 
 
 _SAY: Final[dict[DecisionKind, Callable[[DecisionEvent], str]]] = {
