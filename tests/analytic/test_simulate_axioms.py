@@ -71,6 +71,7 @@ def _nodes(
     limits = Limits(
         turn_share=share, exit_share=np.zeros(approaches), turn_capacity=nothing,
         out_capacity=nothing, in_capacity=nothing, drop_share=nothing, demand=nothing,
+        gate_capacity=nothing,
     )  # fmt: skip
     sending = rng.uniform(0, 2000, approaches) * (rng.random(approaches) > 0.1)
     receiving = rng.uniform(0, 2000, links) * (rng.random(links) > 0.05)

@@ -235,9 +235,9 @@ CROSS = [road("a", "x", "y"), road("b", "w", "y"), road("c", "y", "p"), road("d"
             {
                 "links": CROSS,
                 "turns": [{"approach": name, "link": "c", "share": 1} for name in "ab"],
-                "events": [{"kind": "node_capacity", "node": "y", "capacity_vph": 1}],
+                "events": [{"kind": "node_capacity", "node": "v", "capacity_vph": 1}],
             },
-            "several ways",
+            "no link starts or ends",
         ),
         (
             {"links": [road("a", "x", "y")], "origins": [{"id": "o", "node": "q", "demand": []}]},
@@ -281,6 +281,44 @@ CROSS = [road("a", "x", "y"), road("b", "w", "y"), road("c", "y", "p"), road("d"
 def test_a_case_that_does_not_fit_names_the_field(case: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError, match=says):
         run({"horizon_s": 60, **case})
+
+
+@pytest.mark.parametrize("kernel", ["ltm", "ctm"])
+def test_a_node_with_several_ways_passes_its_capacity_in_the_turning_shares(kernel: str) -> None:
+    """1200 and 600 at a node that passes 1200: by priority 800 and 400, or 600 and 600."""
+    flows = {"a": 1200, "b": 600}
+    for weights, through in (((2, 1), (800, 400)), ((1, 1), (600, 600))):
+        links = [
+            {
+                **link,
+                **({"priority": weights["ab".index(link["id"])]} if link["id"] in "ab" else {}),
+            }
+            for link in CROSS
+        ]
+        record = run(
+            {
+                "links": links,
+                "origins": [
+                    {"id": f"o{name}", "node": node, "demand": [{"flow_vph": flows[name]}]}
+                    for name, node in (("a", "x"), ("b", "w"))
+                ],
+                "turns": [
+                    {"approach": "a", "link": "c", "share": 0.75},
+                    {"approach": "a", "link": "d", "share": 0.25},
+                    {"approach": "b", "link": "c", "share": 0.5},
+                    {"approach": "b", "link": "d", "share": 0.5},
+                ],
+                "events": [{"kind": "node_capacity", "node": "y", "capacity_vph": 1200}],
+                "horizon_s": 3600,
+                "step_s": 10,
+                "kernel": kernel,
+            }
+        )
+        half = len(record.time_s) // 2
+        entered, left = record.curves.columns()
+        assert (left[-1, :2] - left[half, :2]) * 2 == pytest.approx(through, rel=1e-6)
+        onward = (0.75 * through[0] + 0.5 * through[1], 0.25 * through[0] + 0.5 * through[1])
+        assert (entered[-1, 2:] - entered[half, 2:]) * 2 == pytest.approx(onward, rel=1e-6)
 
 
 def test_a_tabulated_diagram_needs_the_cell_model() -> None:

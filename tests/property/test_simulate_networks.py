@@ -74,13 +74,14 @@ def nets(draw: st.DrawFn) -> Net:
     pairs += [(count, j) for j in range(count) if road.from_node[j] == 0]
     table = turns(count, [0], *pairs)
     nobody_ends = draw(st.booleans())
-    weight = rng.uniform(0, 1, len(pairs)) * (rng.random(len(pairs)) > 0.2)
-    total = np.bincount(table.approach, weights=weight, minlength=count + 1)
-    total = total * (1.0 if nobody_ends else 1.2)
+    weight: Floats = rng.uniform(0, 1, len(pairs)) * (rng.random(len(pairs)) > 0.2)
+    wanted = np.bincount(table.approach, weights=weight, minlength=count + 1)
+    total = wanted * (1.0 if nobody_ends else 1.2)
     share = np.where(total[table.approach] > 0, weight / np.maximum(total, 1e-9)[table.approach], 0)
     ended = np.maximum(1 - np.bincount(table.approach, weights=share, minlength=count + 1), 0)
     filled = draw(st.sampled_from([0.0, 0.3, 1.0]))
-    closed: Floats = 1e6 * (rng.random(2 * count + 1) > 0.15) * draw(st.sampled_from([1.0, 2e-7]))
+    is_open = rng.random(2 * count + 1) > 0.15
+    closed = np.where(is_open, draw(st.sampled_from([1e6, 0.2])), 0.0)
     return Net(
         road, table, share, ended,
         density_vpm=road.jam_vpm * filled * rng.uniform(0.5, 1.0, count) ** (1 - filled),

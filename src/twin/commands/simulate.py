@@ -144,7 +144,8 @@ def _show(run: TripRun, report: dict[str, object]) -> None:
         highlight=False,
     )
     ERR.print(
-        f"step {run.step.step_s:g} s; {len(run.step.rounded_links)} short links rounded up to a step, "
+        f"step {run.step.step_s:g} s; "
+        f"{len(run.step.rounded_links)} short links rounded up to a step, "
         f"{run.step.added_share:.2%} of the free travel time; "
         f"{len(run.full_links)} links full at the end, {len(run.still_links)} of them standing, "
         f"{len(run.gridlock_links)} in gridlock",

@@ -102,7 +102,9 @@ class CellTransmission:
         if out_vps is not None:
             self._limits.out_capacity[:] = out_vps * self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = self._with_gates(turn_vps)[self._turn_rows] * self.step_s
+            self._limits.turn_capacity[:] = (
+                self._with_gates(turn_vps)[self._turn_rows] * self.step_s
+            )
         if node_vps is not None:
             self._limits.gate_capacity[:] = node_vps * self.step_s
         return self

@@ -129,7 +129,9 @@ class LinkTransmission:
             np.minimum(out_vps, self._capacity_vps, out=exits)
             exits *= self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = self._with_gates(turn_vps)[self._turn_rows] * self.step_s
+            self._limits.turn_capacity[:] = (
+                self._with_gates(turn_vps)[self._turn_rows] * self.step_s
+            )
             self._turns_capped = bool(np.isfinite(turn_vps).any())
         if node_vps is not None:
             self._limits.gate_capacity[:] = node_vps * self.step_s

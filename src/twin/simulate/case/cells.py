@@ -53,6 +53,7 @@ class CellRun:
             density_vpm=wired.density_vpm,
             priority_vps=wired.priority_vps,
             drop_share=wired.drop_share,
+            gate_node=wired.sites.gate_node,
         )
 
     def share_turns(self, turn_share: Floats, exit_share: Floats) -> Self:
@@ -65,9 +66,9 @@ class CellRun:
         self.inner.demand(vps)
         return self
 
-    def limit(self, *, in_vps: Floats, out_vps: Floats, turn_vps: Floats) -> Self:
+    def limit(self, *, in_vps: Floats, out_vps: Floats, turn_vps: Floats, node_vps: Floats) -> Self:
         """Set the capacities from now on."""
-        self.inner.limit(in_vps=in_vps, out_vps=out_vps, turn_vps=turn_vps)
+        self.inner.limit(in_vps=in_vps, out_vps=out_vps, turn_vps=turn_vps, node_vps=node_vps)
         return self
 
     def run(self, duration_s: float) -> Self:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin.columns import Ints
 from twin.simulate.case.dated import Caps
 from twin.simulate.case.form import (
     AnyEvent,
@@ -61,11 +62,20 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Sites:
-    """Capacities in veh/s over time: entries (links,), exits (approaches,), turns (turns,)."""
+    """Capacities in veh/s over time: entries (links,), exits (approaches,), turns (turns,).
+
+    node   (gates,) of nodes with several ways in and out; gate_node (gates,) their rows
+    """
 
     entry: Caps
     exit: Caps
     turn: Caps
+    node: Caps
+    gate_node: Ints
+
+    def columns(self) -> tuple[Caps, ...]:
+        """Return all that changes."""
+        return self.entry, self.exit, self.turn, self.node
 
 
 def limit_signals(case: NetworkCase, rows: Rows, sites: Sites) -> None:
@@ -144,7 +154,7 @@ def _places(
 def _node_place(
     event: NodeCapacity, rows: Rows, sites: Sites, here: str
 ) -> tuple[Caps, int, float]:
-    """Return the one way in or out that stands for the whole node."""
+    """Return the one way in or out that stands for the whole node, or its gate."""
     if event.node not in rows.nodes:
         refuse(f"{here}.node", event.node, "no link starts or ends there")
     node = rows.nodes[event.node]
@@ -152,6 +162,13 @@ def _node_place(
     if len(ways_in) == 1:
         return (sites.exit, ways_in[0], event.capacity_vph / 3600.0)
     ways_out = np.flatnonzero(rows.roads.from_node == node).tolist()
-    if len(ways_out) != 1:
-        refuse(f"{here}.node", event.node, "has several ways in and out: limit its links or turns")
-    return (sites.entry, ways_out[0], event.capacity_vph / 3600.0)
+    if len(ways_out) == 1:
+        return (sites.entry, ways_out[0], event.capacity_vph / 3600.0)
+    gate = int(np.flatnonzero(sites.gate_node == node)[0])
+    return (sites.node, gate, event.capacity_vph / 3600.0)
+
+
+def gates(case: NetworkCase, nodes: dict[str, int]) -> Ints:
+    """Return the nodes whose whole flow an event limits, (gates,) rows."""
+    named = {event.node for event in case.events if isinstance(event, NodeCapacity)}
+    return np.array(sorted(nodes[name] for name in named if name in nodes), np.int64)

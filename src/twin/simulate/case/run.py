@@ -35,7 +35,7 @@ class Run(Protocol):
         """Set the demand from now on."""
         ...
 
-    def limit(self, *, in_vps: Floats, out_vps: Floats, turn_vps: Floats) -> Self:
+    def limit(self, *, in_vps: Floats, out_vps: Floats, turn_vps: Floats, node_vps: Floats) -> Self:
         """Set the capacities from now on."""
         ...
 
@@ -144,7 +144,7 @@ def run_case(wired: Wired) -> Record:
 def _moments(wired: Wired) -> Floats:
     """Return when any value changes; a change also matters to the step after it."""
     sites = wired.sites
-    columns: tuple[Dated, ...] = (wired.shares, wired.demand, sites.entry, sites.exit, sites.turn)
+    columns: tuple[Dated, ...] = (wired.shares, wired.demand, *sites.columns())
     found = {moment for column in columns for moment in column.moments()}
     return np.array(sorted(found), np.float64)
 
@@ -162,6 +162,7 @@ def _set_limits(
         in_vps=mean_over(sites.entry, inside, from_s, until_s),
         out_vps=mean_over(sites.exit, inside, from_s, until_s),
         turn_vps=mean_over(sites.turn, inside, from_s, until_s),
+        node_vps=mean_over(sites.node, inside, from_s, until_s),
     )
     return (shares[:turns],)
 
@@ -188,6 +189,7 @@ def _link_transmission(wired: Wired, wanted_s: float) -> LinkTransmission:
         density_vpm=wired.density_vpm,
         priority_vps=wired.priority_vps,
         drop_share=wired.drop_share,
+        gate_node=wired.sites.gate_node,
     )
 
 

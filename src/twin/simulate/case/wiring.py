@@ -10,7 +10,7 @@ import numpy as np
 from twin.columns import Floats
 from twin.simulate.case.dated import Caps, Stairs
 from twin.simulate.case.form import Link, NetworkCase, Turn
-from twin.simulate.case.limits import Rows, Sites, limit_events, limit_signals
+from twin.simulate.case.limits import Rows, Sites, gates, limit_events, limit_signals
 from twin.simulate.case.roads import case_roads, refuse
 from twin.simulate.roads import Roads, Turns, approach_capacity
 
@@ -180,10 +180,13 @@ def _sites(case: NetworkCase, rows: Rows) -> Sites:
     """Return every capacity that changes: of entries, exits and turns."""
     roads, turns = rows.roads, rows.turns
     exits = approach_capacity(roads, turns)
+    gate_node = gates(case, rows.nodes)
     sites = Sites(
         entry=Caps(roads.capacity_vps.copy()),
         exit=Caps(exits),
         turn=Caps(np.minimum(exits[turns.approach], roads.capacity_vps[turns.link])),
+        node=Caps(np.full(len(gate_node), np.inf)),
+        gate_node=gate_node,
     )
     for row, turn in enumerate(case.turns):
         if turn.capacity_vph is not None:
