@@ -36,7 +36,7 @@ def grid(size: int, *, order: Ints | None = None) -> tuple[Roads, Turns]:
     return road, turns(len(ends), list(range(size * size)), *pairs)
 
 
-def trips(size: int, count: int, *, seed: int = 1, until_s: float = 900.0) -> Fleet:
+def trips(size: int, count: int, *, seed: int = 1, until_s: float = 400.0) -> Fleet:
     """Return trips between random nodes at random times, of classes 0 and 1."""
     rng = np.random.default_rng(seed)
     origin = rng.integers(0, size * size, count)

@@ -10,14 +10,15 @@ from twin.columns import Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.fleet import Fleet, fleet
 from twin.simulate.ltm import LinkTransmission
-from twin.simulate.vehicles import Series, VehicleRun
+from twin.simulate.trip_table import Series
+from twin.simulate.vehicles import VehicleRun
 from twin.simulate.wires import Placed
 
 
 def evenly(origin: int, to: int, vph: float, from_s: float, until_s: float) -> Floats:
     """Return rows of (origin, destination, departure) of a steady flow."""
     count = round(vph * (until_s - from_s) / 3600)
-    start = from_s + np.arange(count) * 3600 / vph
+    start = from_s + np.arange(count, dtype=np.float64) * 3600 / vph
     return np.column_stack([np.full(count, origin), np.full(count, to), start])
 
 
@@ -74,7 +75,7 @@ def test_merge_shares(demand: tuple[int, int], passed: tuple[int, int]) -> None:
 def test_diverge_holds_both_ways() -> None:
     """2000 veh/h, 70 % into 1000 veh/h: first in, first out, so 1428.6 veh/h pass."""
     road = roads((0, 1, 1, 60, 3000, 200), (1, 2, 1, 60, 3000, 200), (1, 3, 1, 60, 3000, 200))
-    start = np.arange(4000) * 1.8
+    start = np.arange(4000, dtype=np.float64) * 1.8
     to = np.where(np.diff(np.floor(np.arange(4001) * 0.7)) > 0, 2, 3)
     run = VehicleRun(
         road,
@@ -91,7 +92,7 @@ def test_diverge_holds_both_ways() -> None:
 def test_uniform_delay_at_a_signal() -> None:
     """s 1800, q 600, C 60, g 30: 11.25 s a vehicle with arrivals spread over the cycle."""
     road = roads((0, 1, 1, 36, 1800, 200))
-    start = np.arange(1200) * 6.0 + 0.5
+    start = np.arange(1200, dtype=np.float64) * 6.0 + 0.5
     cars = fleet(np.zeros(1200, np.int64), np.ones(1200, np.int64), start)
     run = VehicleRun(road, turns(1, [0], (1, 0)), cars, step_s=10.0)
     for _ in range(130):
@@ -141,7 +142,7 @@ def test_spillback_reaches_the_diverge() -> None:
     )
     count = 4000
     to = np.where(np.arange(count) % 5 == 0, 3, 2)
-    cars = fleet(np.zeros(count, np.int64), to, np.arange(count) * 0.9)
+    cars = fleet(np.zeros(count, np.int64), to, np.arange(count, dtype=np.float64) * 0.9)
     table = turns(3, [0], (0, 1), (0, 2), (3, 0))
     run = VehicleRun(road, table, cars, step_s=10.0, report_s=10.0)
     run.limit(out_vps=np.array([1e6, 1e6, 500 * VPH, 1e6])).run(2400)
@@ -155,8 +156,8 @@ def test_spillback_reaches_the_diverge() -> None:
     assert (run.left - left) * 5 == pytest.approx([2500, 2000, 500], abs=10)
 
 
-def _ago(counts: Floats, rows: int) -> Floats:
-    return np.concatenate([np.zeros(rows), counts[:-rows]])
+def _ago(counts: Ints, rows: int) -> Ints:
+    return np.concatenate([np.zeros(rows, np.int64), counts[:-rows]])
 
 
 def test_gridlock_is_named_and_ends() -> None:
@@ -208,7 +209,8 @@ def shares_of(starts: Ints, links: Ints) -> tuple[Floats, Floats]:
     through = np.bincount(table.approach, turned, minlength=len(road) + 1)
     through[:-1] += np.bincount(links[starts[1:] - 1], minlength=len(road))
     share = turned / np.maximum(through, 1.0)[table.approach]
-    return share, 1.0 - np.bincount(table.approach, share, minlength=len(road) + 1)
+    ended = 1.0 - np.bincount(table.approach, share, minlength=len(road) + 1)
+    return np.asarray(share, np.float64), np.asarray(ended, np.float64)
 
 
 @pytest.mark.parametrize(("count", "tolerance"), [(900, 0.03), (1800, 0.06)])
@@ -218,7 +220,9 @@ def test_vehicles_agree_with_the_link_model(count: int, tolerance: float) -> Non
     starts, links = walks(count)
     size = len(starts) - 1
     nobody = np.zeros(size, np.int64)
-    cars = fleet(nobody, nobody, np.arange(size) * 1800.0 / size).with_paths(starts, links)
+    cars = fleet(nobody, nobody, np.arange(size, dtype=np.float64) * 1800.0 / size).with_paths(
+        starts, links
+    )
     run = VehicleRun(road, table, cars, step_s=5.0).run(1800.0)
     fluid = LinkTransmission(road, table, step_s=5.0)
     fluid.share_turns(*shares_of(starts, links)).demand(np.array([size / 1800.0])).run(1800.0)

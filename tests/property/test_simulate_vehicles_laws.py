@@ -10,7 +10,7 @@ from twin.columns import Ints
 from twin.errors import SimulationError
 from twin.simulate.access import Access
 from twin.simulate.choice import RouteChoice
-from twin.simulate.fleet import Demand, Fleet, Profile, fleet_of, joined, keys_of
+from twin.simulate.fleet import Demand, Fleet, Profile, fleet, fleet_of, joined, keys_of
 from twin.simulate.vehicles import VehicleRun
 
 SIZE = 5
@@ -62,8 +62,8 @@ def test_the_step_orders_the_work_and_nothing_else() -> None:
 
 
 def test_a_run_goes_on_from_its_state_to_the_bit() -> None:
-    rules = Access.open_to_all(80, 2).forbid(1, zone(80), from_s=600.0, until_s=1500.0)
-    one = busy_run(access=rules, report_s=60.0, record=True).run(700.0)
+    rules = Access.open_to_all(80, 2).forbid(1, zone(80), from_s=300.0, until_s=900.0)
+    one = busy_run(access=rules, report_s=60.0, record=True).run(350.0)
     state = one.state()
     other = busy_run(access=rules, report_s=60.0, record=True).restore(state)
     one.run(1100.0)
@@ -79,12 +79,12 @@ def test_another_numbering_of_links_and_vehicles_changes_nothing() -> None:
     rng = np.random.default_rng(2)
     cars = trips(SIZE, 2500)
     order, rows = rng.permutation(80), rng.permutation(2500)
-    mixed = joined(cars)  # a copy
-    mixed = Fleet(
-        *(column[rows] for column in (cars.key, cars.origin, cars.destination, cars.depart_s)),
-        cars.kind[rows],
-        cars.path_start,
-        cars.path_link,
+    mixed = fleet(
+        cars.origin[rows],
+        cars.destination[rows],
+        cars.depart_s[rows],
+        kind=cars.kind[rows],
+        key=cars.key[rows],
     )
     key = keys_of(str(row) for row in range(80))
     one = busy_run(link_key=key).run(1800)
@@ -100,13 +100,13 @@ def test_another_numbering_of_links_and_vehicles_changes_nothing() -> None:
 def test_nobody_enters_where_it_has_no_right(until_s: float) -> None:
     """Class 1 enters no link of the zone from outside while the rule holds, class 0 does."""
     inner = zone(80)
-    rules = Access.open_to_all(80, 2).forbid(1, inner, from_s=400.0, until_s=until_s)
+    rules = Access.open_to_all(80, 2).forbid(1, inner, from_s=250.0, until_s=until_s)
     run = busy_run(access=rules, record=True).run(3000.0)
     paths = run.paths()
     before = np.concatenate([[-1], paths.link[:-1]])
     before[np.concatenate([[True], paths.vehicle[1:] != paths.vehicle[:-1]])] = -1
     crossing = np.isin(paths.link, inner) & ~np.isin(before, inner) & (before >= 0)
-    in_force = (paths.entered_s >= 400.0) & (paths.entered_s < until_s)
+    in_force = (paths.entered_s >= 250.0) & (paths.entered_s < until_s)
     kind = run.fleet.kind[paths.vehicle]
     assert not (crossing & in_force & (kind == 1)).any()
     assert (crossing & in_force & (kind == 0)).sum() > 50
@@ -124,6 +124,8 @@ def test_more_demand_moves_no_vehicle_that_was_there() -> None:
     found = np.array([rows[int(key)] for key in base.key])
     assert more.depart_s[found].tolist() == base.depart_s.tolist()
     assert len(more) > len(base)
+    both = joined(base, fleet_of(Demand(*pairs, np.ones(3)), Profile.even(0, 60), seed=5, kind=1))
+    assert len(both) == len(base) + 3
     counts = [
         len(fleet_of(Demand(*pairs, np.array([0.4, 0.0, 0.0])), Profile.even(0, 1), seed=seed))
         for seed in range(400)

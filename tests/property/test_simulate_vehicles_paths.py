@@ -31,9 +31,9 @@ def random_graph(seed: int) -> tuple[Roads, Turns, Floats]:
     return road, table, rng.uniform(10, 200, links)
 
 
-def lines(road: Roads, table: Turns, seconds: Floats) -> nx.DiGraph:
+def lines(road: Roads, table: Turns, seconds: Floats) -> nx.DiGraph[int]:
     """Return the graph of approaches: reaching a link costs the turn and the link itself."""
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(road) + len(table.origin_node)))
     for approach, link, lost in zip(table.approach, table.link, table.seconds, strict=True):
         graph.add_edge(int(approach), int(link), weight=float(lost + seconds[link]))
@@ -52,7 +52,9 @@ def test_paths_are_as_short_as_networkx_says(seed: int) -> None:
     graph = lines(road, table, seconds)
     for k in range(60):
         reached = nx.single_source_dijkstra_path_length(graph, len(road) + int(origin[k]))
-        ends = [reached[row] for row in np.flatnonzero(road.to_node == to[k]) if row in reached]
+        ends = [
+            reached[row] for row in np.flatnonzero(road.to_node == to[k]).tolist() if row in reached
+        ]
         assert arrive_s[k] - 30.0 == pytest.approx(min(ends, default=np.inf), rel=1e-12)
         path = link[start[k] : start[k + 1]]
         if len(path):
@@ -97,7 +99,7 @@ def test_paths_through_time_are_the_earliest(seed: int) -> None:
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_habit_takes_the_shortest_path(closed: bool) -> None:  # noqa: FBT001
+def test_habit_takes_the_shortest_path(closed: bool) -> None:
     """An empty grid: each vehicle needs what networkx says, with a forbidden link or without."""
     road, table = grid(4)
     cars = trips(4, 60, until_s=1e6)
@@ -113,7 +115,8 @@ def test_habit_takes_the_shortest_path(closed: bool) -> None:  # noqa: FBT001
             graph.remove_nodes_from(np.flatnonzero(links).tolist())
         reached = nx.single_source_dijkstra_path_length(graph, len(road) + int(cars.origin[k]))
         best = min(
-            reached.get(row, np.inf) for row in np.flatnonzero(road.to_node == cars.destination[k])
+            reached.get(row, np.inf)
+            for row in np.flatnonzero(road.to_node == cars.destination[k]).tolist()
         )
         assert np.nan_to_num(done.travel_s[k], nan=np.inf) == pytest.approx(best, rel=1e-9)
 
@@ -122,7 +125,7 @@ def test_logit_spreads_over_two_ways_by_their_times() -> None:
     """Ways of 100 s and 130 s with a spread of 30 s: exp(-1) to 1."""
     road = roads((0, 1, 1.0, 36, 3600, 150), (0, 1, 1.3, 36, 3600, 150))
     nobody = np.zeros(4000, np.int64)
-    cars = fleet(nobody, nobody + 1, np.arange(4000) * 10.0)
+    cars = fleet(nobody, nobody + 1, np.arange(4000, dtype=np.float64) * 10.0)
     choice = RouteChoice(1.0, 600.0, 30.0)
     run = VehicleRun(road, turns(2, [0], (2, 0), (2, 1)), cars, step_s=10.0, choice=choice)
     run.run(41000)
@@ -135,7 +138,7 @@ def test_dynamic_two_route_equilibrium() -> None:
     road = roads((0, 1, 16.66667, 100, 6000, 400), (0, 1, 26.66667, 100, 6000, 400))
     table = turns(2, [0], (2, 0), (2, 1))
     nobody = np.zeros(6000, np.int64)
-    cars = fleet(nobody, nobody + 1, np.arange(6000) * 0.6)
+    cars = fleet(nobody, nobody + 1, np.arange(6000, dtype=np.float64) * 0.6)
 
     def make_run(made: Fleet) -> VehicleRun:
         run = VehicleRun(road, table, made, step_s=10.0, record=True)

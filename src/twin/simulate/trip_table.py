@@ -14,6 +14,36 @@ from twin.simulate.kernels.records import ARRIVED
 
 
 @dataclass(frozen=True, slots=True)
+class VehicleTotals:
+    """Vehicles of a run so far, whole numbers.
+
+    departed = waiting + inside + arrived + refused + turned_away (- those placed at the start)
+    refused       had no permitted way when they wanted to start
+    turned_away   lost their last permitted way and ended at a node on the way
+    """
+
+    departed: int
+    waiting: int
+    inside: int
+    arrived: int
+    refused: int
+    turned_away: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Cumulative counts by link at each report: time_s (T,), entered and left (T, links) int64.
+
+    vehicle_s   (T, links) vehicle seconds spent on each link so far
+    """
+
+    time_s: Floats
+    entered: Ints
+    left: Ints
+    vehicle_s: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Trips:
     """One row a vehicle, columns of shape (vehicles,).
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +13,7 @@ from twin.errors import SimulationError
 from twin.simulate.access import Access
 from twin.simulate.choice import FIXED, RouteChoice
 from twin.simulate.fleet import Fleet
+from twin.simulate.gates import in_rings, regate
 from twin.simulate.kernels.choices import draw_each
 from twin.simulate.kernels.records import (
     ARRIVED,
@@ -30,7 +30,7 @@ from twin.simulate.kernels.vehicles import advance, measure, rouse
 from twin.simulate.ltm import check_roads
 from twin.simulate.roads import Roads, Turns, approach_capacity
 from twin.simulate.steps import choose_step
-from twin.simulate.trip_table import Paths, Trips
+from twin.simulate.trip_table import Paths, Series, Trips, VehicleTotals
 from twin.simulate.wires import (
     Placed,
     approach_records,
@@ -44,39 +44,10 @@ COMPLIES = 3  # what a draw is for
 STOP_S = 5.0  # waiting longer than this at the end of a link is a stop
 TRACE_ROWS = 1 << 20
 WANTED_STEP_S = 10.0
+REPORTED = ("time_s", "entered", "left", "vehicle_s")
 STAY, LIVE_AGAIN, ALL_AGAIN = 0, 1, 2  # who thinks again, see `rouse`
 
 State = dict[str, npt.NDArray[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class VehicleTotals:
-    """Vehicles of a run so far, whole numbers.
-
-    departed = waiting + inside + arrived + refused + turned_away (- those placed at the start)
-    refused       had no permitted way when they wanted to start
-    turned_away   lost their last permitted way and ended at a node on the way
-    """
-
-    departed: int
-    waiting: int
-    inside: int
-    arrived: int
-    refused: int
-    turned_away: int
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Cumulative counts by link at each report: time_s (T,), entered and left (T, links) int64.
-
-    vehicle_s   (T, links) vehicle seconds spent on each link so far
-    """
-
-    time_s: Floats
-    entered: Ints
-    left: Ints
-    vehicle_s: Floats
 
 
 class VehicleRun:
@@ -113,8 +84,8 @@ class VehicleRun:
         if step_s is None:
             step_s = choose_step(roads, np.ones(len(roads)), wanted_s=WANTED_STEP_S).step_s
         check_roads(roads, step_s)
-        self.roads, self.turns, self.fleet = roads, turns, fleet
-        self.step_s, self.choice = step_s, choice
+        self.roads, self.turns, self.fleet, self.step_s = roads, turns, fleet, step_s
+        self.choice = choice
         self._access = Access.open_to_all(len(roads), _kinds(fleet)) if access is None else access
         key = np.arange(len(roads), dtype=np.int64) if link_key is None else link_key
         self._order = turn_order(turns, key)
@@ -166,18 +137,18 @@ class VehicleRun:
         was already earned of the next departure is kept, so counts at changing rates are exact.
         """
         approaches, turn_rows = self._net.approaches, self._net.turns
-        ends, links = len(approaches), len(self.roads)
+        ends, links, now_s = len(approaches), len(self.roads), self.time_s
         closed = approaches["in_gap_s"][:links] == math.inf
         if in_vps is not None:
             vps = np.full(ends, np.inf)
             vps[:links] = np.minimum(in_vps, self.roads.capacity_vps)
-            self._regate(approaches, "in_free_s", "in_gap_s", vps, self._debt[:ends])
+            regate(approaches, "in_free_s", "in_gap_s", vps, now_s, self._debt[:ends])
         if out_vps is not None:
             vps = np.minimum(out_vps, self._capacity_vps)
-            self._regate(approaches, "out_free_s", "out_gap_s", vps, self._debt[ends : 2 * ends])
+            regate(approaches, "out_free_s", "out_gap_s", vps, now_s, self._debt[ends : 2 * ends])
         if turn_vps is not None:
             vps = np.asarray(turn_vps, np.float64)[self._order]
-            self._regate(turn_rows, "free_at_s", "gap_s", vps, self._debt[2 * ends :])
+            regate(turn_rows, "free_at_s", "gap_s", vps, now_s, self._debt[2 * ends :])
         changed = (closed != (approaches["in_gap_s"][:links] == math.inf)).any()
         rouse(self._net, self.time_s, ALL_AGAIN if changed else STAY)
         return self
@@ -209,7 +180,7 @@ class VehicleRun:
         """Return a copy of all that a run is: vehicles, links, queues, travel times, reports."""
         kept = {name: column.copy() for name, column in self._columns().items()}
         series, paths = self.series(), self.paths()
-        for name in ("time_s", "entered", "left", "vehicle_s"):
+        for name in REPORTED:
             kept[f"report_{name}"] = getattr(series, name)
         for name in ("vehicle", "link", "entered_s"):
             kept[f"path_{name}"] = getattr(paths, name)
@@ -226,10 +197,9 @@ class VehicleRun:
                 message = f"the state does not fit this run: {name}"
                 raise SimulationError(message)
             column[...] = state[name]
-        reports = (state[f"report_{name}"] for name in ("time_s", "entered", "left", "vehicle_s"))
-        self._rows = list(zip(*reports, strict=True))
+        self._rows = list(zip(*(state[f"report_{name}"] for name in REPORTED), strict=True))
         self._traced = [Paths(state["path_vehicle"], state["path_link"], state["path_entered_s"])]
-        self._trace.count[0] = 0
+        self._trace.filled[0] = 0
         return self
 
     @property
@@ -290,7 +260,7 @@ class VehicleRun:
         full = here["entered"] - here["left"] >= here["room"]
         ahead = np.where(full & (here["head"] >= 0), turn_rows["link"][here["head"]], -1)
         ahead[ahead >= 0] = np.where(full[ahead[ahead >= 0]], ahead[ahead >= 0], -1)
-        return _in_rings(ahead.astype(np.int64))
+        return in_rings(ahead.astype(np.int64))
 
     def totals(self) -> VehicleTotals:
         """Return the vehicles of the whole run so far."""
@@ -308,13 +278,9 @@ class VehicleRun:
         """Return the counts at all reports so far."""
         columns = [np.array([row[k] for row in self._rows]) for k in range(4)]
         shape = (len(self._rows), len(self.roads))
-        entered, left, spent = (column.reshape(shape) for column in columns[1:])
-        return Series(
-            columns[0].astype(np.float64),
-            entered.astype(np.int64),
-            left.astype(np.int64),
-            spent.astype(np.float64),
-        )
+        entered, left = (column.reshape(shape).astype(np.int64) for column in columns[1:3])
+        spent_s = columns[3].reshape(shape).astype(np.float64)
+        return Series(columns[0].astype(np.float64), entered, left, spent_s)
 
     def paths(self) -> Paths:
         """Return the links that vehicles have entered so far; empty without `record`."""
@@ -356,12 +322,12 @@ class VehicleRun:
                 self._flush()
 
     def _flush(self) -> None:
-        count = int(self._trace.count[0])
+        count = int(self._trace.filled[0])
         if count:
             trace = self._trace
-            parts = (trace.vehicle[:count], trace.link[:count], trace.entered_s[:count])
-            self._traced.append(Paths(*(part.copy() for part in parts)))
-            self._trace.count[0] = 0
+            vehicle, link = trace.vehicle[:count].copy(), trace.link[:count].copy()
+            self._traced.append(Paths(vehicle, link, trace.entered_s[:count].copy()))
+            self._trace.filled[0] = 0
 
     def _report(self) -> None:
         self._rows.append((self.time_s, self.entered, self.left, self.vehicle_s))
@@ -428,45 +394,6 @@ class VehicleRun:
         ways = self._ways
         grow_trees(self._goals, self._joints, ways.link_s, ways.forbidden, wanted, ways.live)
 
-    def _regate(
-        self, rows: npt.NDArray[Any], free: str, gap: str, vps: Floats, debt: Floats
-    ) -> None:
-        """Change the rates of gates; what is missing to the next vehicle is carried over."""
-        now = self.time_s
-        going = np.isfinite(rows[gap]) & (rows[gap] > 0)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            missing = np.maximum(rows[free] - now, 0.0) / rows[gap]
-            gaps = 1.0 / vps
-            debt[going] = missing[going]
-            debt[rows[gap] == 0.0] = 0.0
-            free_s = np.where(debt > 0, now + debt * gaps, now)
-        rows[free] = np.where(np.isfinite(gaps), free_s, np.inf)
-        rows[gap] = gaps
-
 
 def _kinds(fleet: Fleet) -> int:
     return 1 + int(fleet.kind.max(initial=0))
-
-
-def _in_rings(ahead: Ints) -> Ints:
-    """Return the rows that come back to themselves by following `ahead` (-1: nowhere)."""
-    indegree = np.bincount(ahead[ahead >= 0], minlength=len(ahead))
-    inside = ahead >= 0
-    ends = np.flatnonzero(inside & (indegree == 0)).tolist()
-    while ends:
-        row = ends.pop()
-        inside[row] = False
-        after = int(ahead[row])
-        indegree[after] -= 1
-        if inside[after] and indegree[after] == 0:
-            ends.append(after)
-    return _without_tails(inside, ahead)
-
-
-def _without_tails(inside: npt.NDArray[np.bool_], ahead: Ints) -> Ints:
-    """Drop rows that lead out of those that are inside."""
-    while True:
-        leads_out = inside & ~inside[ahead]
-        if not leads_out.any():
-            return np.flatnonzero(inside).astype(np.int64)
-        inside &= ~leads_out

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from twin.simulate.kernels.arrays import Floats, Ints
+from twin.simulate.kernels.lean import lean_inline
 from twin.simulate.kernels.records import (
     ARRIVES,
     BY_HABIT,
@@ -20,7 +21,7 @@ from twin.simulate.kernels.records import (
 )
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _mixed(x: np.uint64) -> np.uint64:
     """Spread one whole number over all its bits (splitmix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -28,7 +29,7 @@ def _mixed(x: np.uint64) -> np.uint64:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def drawn(seed: int, one: int, two: int) -> float:
     """Return a number of [0, 1) that depends on three whole numbers and on nothing else."""
     x = _mixed(np.uint64(seed) + np.uint64(0x9E3779B97F4A7C15))
@@ -44,7 +45,7 @@ def draw_each(seed: int, keys: Ints, salt: int, out: Floats) -> None:
         out[row] = drawn(seed, keys[row], salt)
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _stands_inside(a: int, group: int, net: Net, ways: Ways) -> bool:
     """Say whether an approach lies where a group has no right to be: it may go on there.
 
@@ -58,13 +59,13 @@ def _stands_inside(a: int, group: int, net: Net, ways: Ways) -> bool:
     return True
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _permitted(a: int, link: int, group: int, net: Net, ways: Ways) -> bool:
     """Say whether a group may go from an approach into a link."""
     return not ways.forbidden[group, link] or _stands_inside(a, group, net, ways)
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _along_path(a: int, place: int, group: int, net: Net, ways: Ways) -> int:
     """Return the turn into the next link of a path; UNDECIDED (-1) when it is not open."""
     link = net.path[place]
@@ -76,7 +77,7 @@ def _along_path(a: int, place: int, group: int, net: Net, ways: Ways) -> int:
     return -1
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _quickest(a: int, group: int, to_goal: Floats, net: Net, ways: Ways) -> int:
     """Return the permitted turn with the least time to the goal, -1 without any."""
     best = math.inf
@@ -90,7 +91,7 @@ def _quickest(a: int, group: int, to_goal: Floats, net: Net, ways: Ways) -> int:
     return pick
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _by_logit(a: int, key: int, group: int, to_goal: Floats, net: Net, ways: Ways) -> int:
     """Draw among the open turns that lead nearer to the goal, -1 without any."""
     best = math.inf
@@ -119,7 +120,7 @@ def _by_logit(a: int, key: int, group: int, to_goal: Floats, net: Net, ways: Way
     return pick
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _weight(
     a: int, t: int, best: float, spread: float, group: int, to_goal: Floats, net: Net, ways: Ways
 ) -> float:
@@ -133,7 +134,7 @@ def _weight(
     return math.exp((best - net.turns[t].penalty_s - to_goal[link]) / spread)
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def decide(a: int, v: int, net: Net, ways: Ways) -> int:
     """Return the turn that vehicle `v` takes from approach `a`, or what it does instead.
 
@@ -145,14 +146,14 @@ def decide(a: int, v: int, net: Net, ways: Ways) -> int:
     if who.mode == FOLLOWS_PATH:
         if who.path_at == who.path_stop:
             return ARRIVES
-        turn = _along_path(a, who.path_at, group, net, ways)
-        if turn >= 0:
-            return turn
+        onward: int = _along_path(a, who.path_at, group, net, ways)
+        if onward >= 0:
+            return onward
         who.mode = LIVE
     if a < ways.forbidden.shape[1] and net.approaches[a].to_node == who.to_node:
         return ARRIVES
     row = group * (len(ways.habit) // len(ways.forbidden)) + who.goal
-    usual = -1
+    usual: int = -1
     if who.mode == BY_HABIT:
         usual = _quickest(a, group, ways.habit[row], net, ways)
         if usual < 0:
@@ -160,7 +161,7 @@ def decide(a: int, v: int, net: Net, ways: Ways) -> int:
         if net.approaches[net.turns[usual].link].in_gap_s < math.inf:
             return usual
         who.mode = LIVE
-    turn = _by_logit(a, who.key, group, ways.live[row], net, ways)
+    turn: int = _by_logit(a, who.key, group, ways.live[row], net, ways)
     if turn < 0:
         usual = _quickest(a, group, ways.habit[row], net, ways)
         return HOLDS if usual >= 0 else GIVES_UP

@@ -144,10 +144,10 @@ class Ways(NamedTuple):
 class Trace(NamedTuple):
     """Rows written when a vehicle enters a link; all empty when nobody asks.
 
-    vehicle, link   (size,) int32; entered_s (size,) float64; count (1,) int64
+    vehicle, link   (size,) int32; entered_s (size,) float64; filled (1,) int64: how many rows
     """
 
     vehicle: Rows
     link: Rows
     entered_s: Floats
-    count: Ints
+    filled: Ints

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numba import njit
 
 from twin.simulate.kernels.arrays import Floats, Ints
+from twin.simulate.kernels.lean import lean_inline
 
 
 class Joints(NamedTuple):
@@ -26,7 +27,7 @@ class Joints(NamedTuple):
     end_link: Ints
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _sink(cost: Floats, item: Ints, size: int) -> None:
     """Put the last of a heap where the first was taken."""
     c, i = cost[size], item[size]
@@ -44,7 +45,7 @@ def _sink(cost: Floats, item: Ints, size: int) -> None:
     cost[place], item[place] = c, i
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _rise(cost: Floats, item: Ints, size: int, c: float, i: int) -> None:
     """Add to a heap of `size`."""
     place = size

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from twin.simulate.kernels.arrays import Floats
 from twin.simulate.kernels.choices import decide
+from twin.simulate.kernels.lean import lean, lean_inline
 from twin.simulate.kernels.records import (
     ARRIVED,
     ARRIVES,
@@ -38,7 +37,7 @@ ROUNDING_S = 1e-9
 CREDIT = 4.0
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _count_tags(a: int, net: Net) -> None:
     """Move the tags of an approach by a departure; without a queue they start from the clocks.
 
@@ -54,7 +53,7 @@ def _count_tags(a: int, net: Net) -> None:
             net.turns[t].tag_s = net.approaches[net.turns[t].link].clock_s
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _look(a: int, net: Net, ways: Ways) -> None:
     """Decide the turn of an approach's first vehicle, and say whether it had to queue."""
     here = net.approaches[a]
@@ -63,7 +62,7 @@ def _look(a: int, net: Net, ways: Ways) -> None:
     here.queued = 1 if here.out_free_s > free_s + ROUNDING_S else 0
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _tag(a: int, net: Net) -> float:
     """Return the tag of an approach's first vehicle, not too far from the clock of its link."""
     here = net.approaches[a]
@@ -73,10 +72,10 @@ def _tag(a: int, net: Net) -> float:
     if here.queued == 0:
         return clock
     tag = net.turns[here.head].tag_s + here.served_s
-    return min(max(tag, clock - BEHIND * here.weight_s), clock + AHEAD * here.weight_s)
+    return float(min(max(tag, clock - BEHIND * here.weight_s), clock + AHEAD * here.weight_s))
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _leave(a: int, time_s: float, net: Net, ways: Ways) -> None:
     """Take the first vehicle of an approach off it."""
     here = net.approaches[a]
@@ -107,7 +106,7 @@ def _leave(a: int, time_s: float, net: Net, ways: Ways) -> None:
     _count_tags(a, net)
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _enter(v: int, t: int, time_s: float, net: Net, trace: Trace) -> None:
     """Put a vehicle on the link behind a turn."""
     turn = net.turns[t]
@@ -136,14 +135,14 @@ def _enter(v: int, t: int, time_s: float, net: Net, trace: Trace) -> None:
         who.status = INSIDE
         who.entered_s = time_s
     if len(trace.link) > 0:
-        row = trace.count[0]
+        row = trace.filled[0]
         trace.vehicle[row] = v
         trace.link[row] = turn.link
         trace.entered_s[row] = time_s
-        trace.count[0] = row + 1
+        trace.filled[0] = row + 1
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _end(v: int, head: int, time_s: float, net: Net) -> None:
     """End a trip: arrived, turned away on the way, or refused before it began."""
     who = net.vehicles[v]
@@ -156,7 +155,7 @@ def _end(v: int, head: int, time_s: float, net: Net) -> None:
         who.status = TURNED_AWAY
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _move(a: int, time_s: float, net: Net, ways: Ways, trace: Trace) -> None:
     """Let the first vehicle of an approach go."""
     here = net.approaches[a]
@@ -173,7 +172,7 @@ def _move(a: int, time_s: float, net: Net, ways: Ways, trace: Trace) -> None:
     net.moved[0] += 1
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _ready_s(a: int, stop_s: float, net: Net, ways: Ways) -> float:
     """Return when the first vehicle of an approach can go; inf while it cannot."""
     here = net.approaches[a]
@@ -187,7 +186,7 @@ def _ready_s(a: int, stop_s: float, net: Net, ways: Ways) -> float:
     return math.inf if here.head == HOLDS else float(here.next_s)
 
 
-@njit(cache=True, nogil=True, forceinline=True, _nrt=False)
+@lean_inline
 def _serve(node: int, stop_s: float, net: Net, ways: Ways, trace: Trace) -> bool:
     """Let vehicles over a node until `stop_s`, in the order of time; False when the trace is full.
 
@@ -209,12 +208,12 @@ def _serve(node: int, stop_s: float, net: Net, ways: Ways, trace: Trace) -> bool
         spot.next_s = best
         if best >= stop_s:
             return True
-        if len(trace.link) > 0 and trace.count[0] == len(trace.link):
+        if len(trace.link) > 0 and trace.filled[0] == len(trace.link):
             return False
         _move(pick, best, net, ways, trace)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@lean
 def advance(
     net: Net, ways: Ways, trace: Trace, from_s: float, until_s: float, step_s: float
 ) -> float:
@@ -236,7 +235,7 @@ def advance(
     return now
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@lean
 def _remind(a: int, now_s: float, net: Net) -> None:
     """Work out again when an approach can give and take its next vehicle: not before now."""
     here = net.approaches[a]
@@ -248,7 +247,7 @@ def _remind(a: int, now_s: float, net: Net) -> None:
         here.room_s = max(net.ring_s[here.free] + here.wave_s, here.in_free_s)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@lean
 def rouse(net: Net, now_s: float, heads: int) -> None:
     """Have every node looked at again, after its limits or what it chooses by have changed.
 
@@ -267,7 +266,7 @@ def rouse(net: Net, now_s: float, heads: int) -> None:
             here.head = UNDECIDED
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@lean
 def measure(net: Net, now_s: float, link_s: Floats) -> None:
     """Write travel times by link as seen now: of those who left lately, of the first who waits."""
     for link in range(len(link_s)):
