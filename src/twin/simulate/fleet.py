@@ -179,8 +179,8 @@ def _nodes(demand: Demand) -> int:
 
 def _named(origin: Ints, destination: Ints, number: Ints, kind: int) -> Ints:
     """Mix what names a vehicle into one number; a clash is refused by `fleet`."""
-    mixed = np.full(len(number), kind + 1, np.uint64)
-    for part in (origin, destination, number):
+    mixed = np.zeros(len(number), np.uint64)
+    for part in (np.full(len(number), kind + 1), origin, destination, number):
         mixed = (mixed ^ part.astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
         mixed *= np.uint64(0xBF58476D1CE4E5B9)
