@@ -20,7 +20,7 @@ class WorkerHealth:
     problem         what is wrong now in one line, None when all is well
     lost            records that retention removed before they were read, by partition
 
-    requests_refused   signal requests that the safety gate did not let out
+    requests_refused   requests to signals and devices that a safety gate did not let out
     junction_findings  faults of the map for which junctions are never controlled
     decisions_dropped  stored signal stages that were not taken back in at the start
     """

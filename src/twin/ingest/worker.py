@@ -107,7 +107,7 @@ class Worker:
         self._snapshot_due_us = NEVER_US
         self._minute_us = NEVER_US
         self._tick_due_us = NEVER_US
-        self._refusals_told = 0
+        self._refusals_told = {"signal": 0, "device": 0}
 
     @property
     def positions(self) -> Mapping[Place, int]:
@@ -315,20 +315,20 @@ class Worker:
         self._lag.ask(self._positions)
 
     def _tell_refused(self) -> None:
-        """Log what the safety gate refused since the last beat."""
-        signals = self._live.signals
-        fresh = min(signals.unsafe_count - self._refusals_told, len(signals.unsafe))
-        self._refusals_told = signals.unsafe_count
-        for _, problem in list(signals.unsafe)[len(signals.unsafe) - fresh :]:
-            _LOG.warning(
-                "signal_request_refused",
-                extra={
-                    "rule": problem.rule,
-                    "junction": problem.junction,
-                    "value": problem.value,
-                    "limit": problem.limit,
-                },
-            )
+        """Log what the safety gates refused since the last beat."""
+        for name, asked in (("signal", self._live.signals), ("device", self._live.devices)):
+            fresh = min(asked.unsafe_count - self._refusals_told[name], len(asked.unsafe))
+            self._refusals_told[name] = asked.unsafe_count
+            for _, problem in list(asked.unsafe)[len(asked.unsafe) - fresh :]:
+                _LOG.warning(
+                    "signal_request_refused" if name == "signal" else "device_request_refused",
+                    extra={
+                        "rule": problem.rule,
+                        "junction": problem.junction,
+                        "value": problem.value,
+                        "limit": problem.limit,
+                    },
+                )
 
     async def _store(self, commit: Commit, now_us: int) -> None:
         await self._patience.until_done(lambda: write_commit(self._database, commit))
