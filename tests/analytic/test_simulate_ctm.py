@@ -27,8 +27,9 @@ def test_queue_before_a_bottleneck_in_100_m_cells() -> None:
         while run.time_s < until_s - 1e-6:
             run.run(3.6)
             counted.append((run.time_s, float(run.entered[0, 0]), float(run.left[0, 0])))
-            free = np.flatnonzero(run.density_vpm[:, 0] * 1000 < 95)
-            tail_km.append(0.1 * (free[-1] + 1))
+            arriving = 40 if run.time_s < 450 + 3600 - 60 else 20
+            over = np.maximum(run.density_vpm[:, 0] * 1000 - arriving, 0)
+            tail_km.append(12.5 - 0.1 * over.sum() / (150 - arriving))
     time_s, entered, left = np.array(counted).T
     queue = np.interp(time_s - 450, time_s, entered) - left
     assert np.interp(450 + 3600, time_s, queue) == pytest.approx(1000, abs=5)
@@ -36,8 +37,10 @@ def test_queue_before_a_bottleneck_in_100_m_cells() -> None:
     assert np.trapezoid(queue, time_s) / 3600 == pytest.approx(1000, rel=5e-3)
     served = np.interp(450 + 3600 + 1200, time_s, left)
     assert served == pytest.approx(4000, rel=5e-3)
-    tail = np.interp(450 + 50 * 60, time_s[1:], tail_km)
-    assert tail == pytest.approx(12.5 - 9.0909 * 50 / 60, abs=0.11)
+    tails = np.interp(450 + 60 * np.array([20, 50, 80, 100]), time_s[1:], tail_km)
+    assert (tails[1] - tails[0]) * 2 == pytest.approx(-9.0909, rel=5e-3)
+    assert tails[1] == pytest.approx(12.5 - 9.0909 * 50 / 60, rel=5e-3)
+    assert (tails[3] - tails[2]) * 3 == pytest.approx(7.6923, rel=5e-3)
 
 
 def test_ring_road_flows_for_ever() -> None:

@@ -113,3 +113,34 @@ def test_the_error_of_the_link_model_is_bounded_in_proportion_to_the_step() -> N
             curves.take(run.run(step_s))
         errors.append(abs(curves.waiting(0, 450 + 3600) - 1000))
     assert (np.array(errors) <= 1000 * VPH * np.array(steps)).all(), errors
+
+
+@pytest.mark.parametrize("model", ["ltm", "ctm"])
+@pytest.mark.parametrize("fourth", [1700.0, 2000.0])
+def test_the_published_node_in_a_network(model: str, fourth: float) -> None:
+    """Tampere's four ways in and out as links: once queues stand, the flows are the published."""
+    wide = (1000, 2000, 1000, 2000)
+    road = roads(
+        *[(k, 8, 1.0, 100, capacity, 300) for k, capacity in enumerate(wide)],
+        *[(8, 4 + k, 1.0, 100, capacity, 300) for k, capacity in enumerate(wide)],
+    )
+    wants = np.array(
+        [[0, 50, 150, 300], [100, 0, 300, 1600], [100, 100, 0, 600], [100, 800, 800, 0]], float
+    )
+    wants[3] *= fourth / 1700
+    pairs = [(a, 4 + b) for a in range(4) for b in range(4)]
+    table = turns(8, [0, 1, 2, 3], *pairs, *[(8 + k, k) for k in range(4)])
+    share = np.concatenate([(wants / wants.sum(axis=1)[:, None]).ravel(), np.ones(4)])
+    run: LinkTransmission | CellTransmission
+    if model == "ltm":
+        run = LinkTransmission(road, table, step_s=5.0)
+    else:
+        run = CellTransmission(road, table, step_s=3.6)
+    run.share_turns(share, np.array([0.0] * 4 + [1.0] * 4 + [0.0] * 4))
+    run.demand(wants.sum(axis=1) * VPH).run(3600)
+    entered, left = run.entered.ravel(), run.left.ravel()
+    run.run(3600)
+    passed = run.left.ravel()[:4] - left[:4]
+    assert passed == pytest.approx([500.0, 1369.66825, 800.0, 1369.66825], abs=1e-3)
+    onward = run.entered.ravel()[4:] - entered[4:]
+    assert onward == pytest.approx([249.0521, 794.5498, 1000.0, 1995.7346], abs=1e-3)

@@ -158,10 +158,13 @@ def _set_limits(
     run.share_turns(shares[:turns], shares[turns:])
     run.demand(mean_over(wired.demand, inside, from_s, until_s))
     sites = wired.sites
+    turn_vps = mean_over(sites.turn, inside, from_s, until_s)
+    # A turn at its base is not limited: the link after it is, and may drop under the queue.
+    turn_vps[turn_vps >= sites.turn.base * (1.0 - 1e-12)] = np.inf
     run.limit(
         in_vps=mean_over(sites.entry, inside, from_s, until_s),
         out_vps=mean_over(sites.exit, inside, from_s, until_s),
-        turn_vps=mean_over(sites.turn, inside, from_s, until_s),
+        turn_vps=turn_vps,
         node_vps=mean_over(sites.node, inside, from_s, until_s),
     )
     return (shares[:turns],)
