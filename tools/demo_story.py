@@ -65,6 +65,7 @@ class Story:
     seen: dict[str, Sight] = field(default_factory=dict)
     warnings: dict[str, list[Warned]] = field(default_factory=dict)
     jammed: dict[str, datetime] = field(default_factory=dict)
+    right: Warned | None = None  # the first warning that came true
     oldest_s: float = 0.0
     looks: int = 0
     diagrams: list[dict[str, Any]] = field(default_factory=list)
@@ -170,6 +171,7 @@ class Story:
                     f"before, said {told.speed_kph:.0f} km/h for {expected:%H:%M}"
                 )
                 self._note("foreseen", now, text)
+                self.right = self.right or told
                 return
 
 

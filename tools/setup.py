@@ -1,4 +1,4 @@
-"""Put what the project needs into the checkout: `python3 tools/setup.py run|demo|dev|bench|console`.
+"""Put what the project needs into the checkout: `python3 tools/setup.py run|demo|dev|…`.
 
     run      .venv with the packages that the service needs
     demo     the same plus SUMO; where it has no wheel for this machine, the same without it

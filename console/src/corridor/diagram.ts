@@ -31,13 +31,14 @@ export interface Labels {
 
 const STRIP_PX = 14
 const LABEL_PX = 17
+const KM_PX = 66 // "km 120.00" and a gap
 const STRIP_GAP = 4
 const FONT = '12px system-ui, sans-serif'
 
 /** Where the plot lies on a canvas of a size; names of the junctions stand left of it. */
 export function paperOf(width: number, height: number, names: string[]): Paper {
   const longest = Math.max(0, ...names.map((name) => name.length))
-  const left = 98 + Math.min(longest * 7, width * 0.14)
+  const left = 46 + KM_PX + Math.min(longest * 7, width * 0.14)
   return { width, height, left, right: 16, top: 24, bottom: 30 }
 }
 
@@ -252,8 +253,8 @@ export class Diagram {
       pen.fillStyle = named ? ink.text : ink.muted
       pen.fillRect(x - 4, Math.round(y), 4, 1)
       if (!written.has(node)) continue
-      const label = named ? clip(pen, node.name, x - 70) : ''
-      if (label !== '') pen.fillText(label, x - 8 - 52, y)
+      const label = named ? clip(pen, node.name, x - KM_PX - 18) : ''
+      if (label !== '') pen.fillText(label, x - 8 - KM_PX, y)
       pen.fillStyle = ink.muted
       pen.fillText(labels.km(node.at_m), x - 8, y)
     }
