@@ -21,7 +21,7 @@ from twin.scenario.run import plan_of
 WHAT_IFS = CITY.parent / "what_ifs"
 FILES = sorted(path.stem for path in WHAT_IFS.glob("*.yaml"))
 WINDOWS = {"old_town_hours": ("08:00", "08:15"), "fair": ("07:30", "07:45")}
-WINDOW = ("07:15", "07:35")
+WINDOW = ("07:15", "07:30")
 
 
 @cache
