@@ -181,6 +181,9 @@ async def _kill_often(
     def now_s() -> float:
         return (clock.now_us() - street.plan.start_us) / SECOND_US
 
+    def passed(due_s: float) -> Callable[[], bool]:
+        return lambda: now_s() >= due_s
+
     def all_held() -> bool:
         return ledger.simulated_s > 0 and not ledger.alone_since
 
@@ -191,7 +194,7 @@ async def _kill_often(
     for _ in range(KILLS):
         await _until(all_held, running)
         due_s = now_s() + choice.uniform(*BETWEEN_S)
-        await _until(lambda due_s=due_s: now_s() >= due_s, running)
+        await _until(passed(due_s), running)
         await _until(all_held, running)
         killed_s = now_s()
         service.kill()
@@ -203,8 +206,7 @@ async def _kill_often(
         held_s = max(to for _, since, to in ledger.spells if since >= killed_s)
         kills.append(Kill(killed_s, alone_s, ready_s, held_s))
         print(f"-- {kills[-1]}", flush=True)
-    due_s = now_s() + LAST_S
-    await _until(lambda: now_s() >= due_s, running)
+    await _until(passed(now_s() + LAST_S), running)
     return kills
 
 
