@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 from pathlib import Path
 
 import pytest
+from rich.progress import Progress, TaskID
 from typer.testing import CliRunner, Result
 
 from twin.commands.scenario import scenario
@@ -84,6 +86,26 @@ def test_compare_puts_two_variants_side_by_side(folders: tuple[Path, Path]) -> N
         "one seed: no interval",
     }
     assert twin("compare", *folders).exit_code == 0
+
+
+def test_ctrl_c_stops_the_runs_with_exit_code_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_town(tmp_path, CLOSED)
+    seen: list[float] = []
+
+    def told(self: Progress, task_id: TaskID, **fields: float) -> None:
+        del self, task_id
+        seen.append(fields["completed"])
+        if len(seen) == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Progress, "update", told)
+    result = twin("run", file, "--out", tmp_path / "out", "--jobs", "1")
+    assert result.exit_code == 130, result.output
+    assert "stopped" in result.output
+    assert len(seen) <= 6
+    assert not (tmp_path / "out" / "report.html").exists()
 
 
 def test_what_is_wrong_is_one_line_and_exit_code_2(tmp_path: Path) -> None:

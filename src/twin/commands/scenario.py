@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +20,7 @@ from twin.commands.console import ERR, OUT, plain_errors, print_json
 from twin.errors import Fault, InputError
 from twin.scenario.compare import Differences
 from twin.scenario.edits.shown import told
+from twin.scenario.engine import Cancelled
 from twin.scenario.project import Project, opened
 from twin.scenario.results import read_factors
 from twin.scenario.results.measures import Kind
@@ -38,6 +41,8 @@ scenario = typer.Typer(
     "Exit codes: 0 done, 2 something in the file or a folder is wrong (one line says what), "
     "130 stopped by Ctrl-C.",
 )
+
+INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 File = Annotated[Path, typer.Argument(help="Scenario file, YAML or JSON.", metavar="FILE")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -80,16 +85,21 @@ def run(
         project = opened(content, file.parent)
         count = seeds or len(project.scenario.seeds)
         workers = min(jobs or (os.cpu_count() or 1), 2 * count)
-        with _pool(workers) as executor, _bar() as bar:
+        with _pool(workers) as executor, _bar() as bar, _interrupted() as stop:
             task = bar.add_task(project.scenario.name, total=1.0)
             how = How(tuple(range(1, seeds + 1)), executor, workers)
-            summary = run_scenario(
-                project,
-                content,
-                out,
-                how,
-                on_progress=lambda share: bar.update(task, completed=share),
-            )
+            try:
+                summary = run_scenario(
+                    project,
+                    content,
+                    out,
+                    how,
+                    on_progress=lambda share: bar.update(task, completed=share),
+                    stop=stop,
+                )
+            except Cancelled as error:
+                ERR.print(f"stopped: {out} holds the runs that were done", soft_wrap=True)
+                raise typer.Exit(INTERRUPTED) from error
     _show(summary, out, as_json=as_json)
 
 
@@ -194,8 +204,30 @@ def _pool(workers: int) -> Iterator[Executor | None]:
         return
     # spawned, not forked: a fork would copy locks that other threads hold
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as executor:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_deaf) as executor:
         yield executor
+
+
+def _deaf() -> None:
+    """Leave Ctrl-C to the process that started this one: it tells the runs to stop."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _interrupted() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C ask the runs to stop; the second ends the program as ever."""
+    asked, before = Event(), signal.getsignal(signal.SIGINT)
+
+    def hear(number: int, frame: object) -> None:
+        del number, frame
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _bar() -> Progress:

@@ -6,7 +6,6 @@ and, once somebody has asked, `cancel`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from twin.errors import Fault, InputError
 from twin.network.model import SingleMap
 from twin.scenario.form import Scenario
 from twin.scenario.project import Project, opened
+from twin.scenario.run import heard, tell
 
 PROGRESS: Final = "progress"
 CANCEL: Final = "cancel"
@@ -38,22 +38,14 @@ def run_job(content: bytes, network: SingleMap, tables: Path, folder: Path) -> N
         content,
         folder,
         How(),
-        on_progress=lambda share: _tell(folder, share),
+        on_progress=lambda share: tell(folder / PROGRESS, share),
         stop=(folder / CANCEL).exists,
     )
 
 
 def told_progress(folder: Path) -> float:
     """Return the share that a job has told, 0 before the first."""
-    try:
-        return min(max(float((folder / PROGRESS).read_text()), 0.0), 1.0)
-    except (OSError, ValueError):  # not begun, or being written
-        return 0.0
-
-
-def _tell(folder: Path, share: float) -> None:
-    with suppress(OSError):  # progress is a courtesy: the run does not end for it
-        (folder / PROGRESS).write_text(f"{share:.4f}")
+    return heard(folder / PROGRESS)
 
 
 def _fit_for_service(scenario: Scenario) -> None:

@@ -131,7 +131,7 @@ def _elsewhere(
             if stop is not None and stop():
                 message = "the run was cancelled"
                 raise Cancelled(message)
-            parts = sum(_told_share(beside, *task) for task in under_way.values())
+            parts = sum(heard(beside / f"{name}-{seed}") for name, seed in under_way.values())
             told(min((done + parts) / count, 1.0))
 
 
@@ -171,18 +171,26 @@ def work(side: Side, name: str, seed: int, beside: str) -> SeedRun:
     folder = Path(beside)
 
     def on_time(time_s: float) -> None:
-        with suppress(OSError):  # no folder here: progress comes run by run
-            (folder / f"{name}-{seed}").write_text(f"{time_s / side.horizon_s:.4f}")
+        tell(folder / f"{name}-{seed}", time_s / side.horizon_s)
 
     return run_seed(side, seed, on_time=on_time, stop=(folder / _CANCEL).exists)
 
 
-def _told_share(beside: Path, name: str, seed: int) -> float:
+def tell(path: Path, share: float) -> None:
+    """Write how much is done; whole or not at all, for somebody reads it at any moment."""
+    unfinished = path.with_name(f"{path.name}.part")
+    with suppress(OSError):  # no folder here: progress comes run by run
+        unfinished.write_text(f"{share:.4f}")
+        unfinished.replace(path)
+
+
+def heard(path: Path) -> float:
+    """Return how much is done by what was written, 0..1; 0 before anything was."""
     try:
-        share = float((beside / f"{name}-{seed}").read_text() or "0")
-    except (OSError, ValueError):  # not begun, or being written
+        share = float(path.read_text())
+    except (OSError, ValueError):
         return 0.0
-    return share if math.isfinite(share) else 0.0
+    return min(max(share, 0.0), 1.0) if math.isfinite(share) else 0.0
 
 
 def frame_of(project: Project) -> Frame:
