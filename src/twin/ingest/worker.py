@@ -18,6 +18,8 @@ import msgspec
 import numpy as np
 
 from twin.clock import Clock, datetime_from_us
+from twin.control.devices.orders import DeviceControl
+from twin.control.signals.controller import SignalControl
 from twin.errors import BackendError
 from twin.events import DecisionEvent, Tick, Topic
 from twin.forecast.first import make_forecast
@@ -107,7 +109,7 @@ class Worker:
         self._snapshot_due_us = NEVER_US
         self._minute_us = NEVER_US
         self._tick_due_us = NEVER_US
-        self._refusals_told = {"signal": 0, "device": 0}
+        self._refusals_told: dict[str, int] = {}
 
     @property
     def positions(self) -> Mapping[Place, int]:
@@ -316,12 +318,16 @@ class Worker:
 
     def _tell_refused(self) -> None:
         """Log what the safety gates refused since the last beat."""
-        for name, asked in (("signal", self._live.signals), ("device", self._live.devices)):
-            fresh = min(asked.unsafe_count - self._refusals_told[name], len(asked.unsafe))
-            self._refusals_told[name] = asked.unsafe_count
+        gates: dict[str, SignalControl | DeviceControl] = {
+            "signal_request_refused": self._live.signals,
+            "device_request_refused": self._live.devices,
+        }
+        for event, asked in gates.items():
+            fresh = min(asked.unsafe_count - self._refusals_told.get(event, 0), len(asked.unsafe))
+            self._refusals_told[event] = asked.unsafe_count
             for _, problem in list(asked.unsafe)[len(asked.unsafe) - fresh :]:
                 _LOG.warning(
-                    "signal_request_refused" if name == "signal" else "device_request_refused",
+                    event,
                     extra={
                         "rule": problem.rule,
                         "junction": problem.junction,
