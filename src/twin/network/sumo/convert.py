@@ -215,7 +215,7 @@ def _link(net: NetFile, edge: NetEdge, to_point: Callable[[Xy], Point]) -> Link:
         capacity_vps=LANE_CAPACITY_VPS * len(lanes) if capacity_vps is None else capacity_vps,
         link_class=_class(edge),
         name=edge.name,
-        road=edge.params.get("road", edge.name),
+        road=edge.params.get("road", edge.name if capacity_vps is None else ""),
         authority=edge.params.get("authority", ""),
         guessed=("capacity",) if capacity_vps is None else (),
     )
