@@ -172,14 +172,13 @@ def main() -> None:
     row = grid_row()
     vehicles = len(cars())
     print(f"vehicles one by one, UXsim's grid of {SIDE} x {SIDE}: {vehicles} vehicles, 2 h")
-    print(
-        f"ours             {row.ours_s:7.3f} s  {row.ours_mb:7.1f} MB  {row.ours_arrived} arrived"
-    )
-    print(
-        f"UXsim C++, by 5  {row.uxsim_s:7.3f} s  {row.uxsim_mb:7.1f} MB  {row.uxsim_arrived} arrived"
-    )
-    print(f"ratio {row.ratio:.1f} (must {MUST:g}, aim {AIM:g}), memory {row.memory_share:.2f}"
-          f" of the peer's (must {MEMORY_MUST:g})")  # fmt: skip
+    for name, seconds, memory, arrived in (
+        ("ours, one by one", row.ours_s, row.ours_mb, row.ours_arrived),
+        ("UXsim C++, by 5", row.uxsim_s, row.uxsim_mb, row.uxsim_arrived),
+    ):
+        print(f"{name:17}{seconds:7.3f} s {memory:8.1f} MB {arrived:7d} arrived")
+    print(f"ratio {row.ratio:.1f} (must {MUST:g}, aim {AIM:g})")
+    print(f"memory {row.memory_share:.2f} of the peer's (must {MEMORY_MUST:g})")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Final
 
 from twin.commands.console import plain_errors, progress
 from twin.perceive.warm import warm_perception
-from twin.simulate.warm import warm_cells, warm_paths, warm_transmission
+from twin.simulate.warm import warm_cells, warm_paths, warm_transmission, warm_vehicles
 
 Kernel = tuple[str, Callable[[], None]]
 
@@ -19,6 +19,7 @@ LIVE: Final[tuple[Kernel, ...]] = (
 STUDIES: Final[tuple[Kernel, ...]] = (
     ("shortest paths", warm_paths),
     ("cell transmission", warm_cells),
+    ("vehicles", warm_vehicles),
 )
 
 
