@@ -15,6 +15,7 @@ from twin.scenario.edits.form import (
 )
 from twin.scenario.edits.place import Here
 from twin.scenario.study import Ban, PlanRun, Swap, ZoneRule, appended
+from twin.scenario.words import seconds_of_day
 
 
 def demand_factor(edit: DemandFactor, here: Here) -> list[Swap]:
@@ -40,8 +41,13 @@ def _whose(edit: DemandFactor | DemandShift, here: Here) -> Whose:
 
 
 def demand_trips(edit: DemandTrips, here: Here) -> list[Swap]:
-    """Add trips from one zone to another."""
-    from_s, until_s = here.window(edit)
+    """Add trips from one zone to another; those that leave outside the scenario are left out."""
+    here.window(edit)
+    from_s, until_s = 0.0, here.end_s - here.start_s
+    if edit.from_ is not None:
+        from_s = seconds_of_day(edit.from_) - here.start_s
+    if edit.until is not None:
+        until_s = seconds_of_day(edit.until) - here.start_s
     here.known_classes([edit.class_], "class")
     stream = Stream(
         key=f"{here.field} {edit.origin} {edit.destination} {edit.class_}",
@@ -50,7 +56,7 @@ def demand_trips(edit: DemandTrips, here: Here) -> list[Swap]:
         vclass=edit.class_,
         trips=edit.trips,
         from_s=from_s,
-        until_s=min(until_s, here.end_s - here.start_s),
+        until_s=until_s,
     )
     return appended(here.study, "streams", stream)
 
