@@ -36,7 +36,7 @@ def prove(data: Path) -> str:
 
 
 def play(city: Path, run: Path) -> None:
-    """Let `twin world` run the city with all faults on; violations and books end with code 1."""
+    """Let `twin world` run the city with all faults on; violations make its exit code 1."""
     command = [TWIN, "world", "--sumo", str(city), "--faults", "all", "--fast", "--score"]
     command += ["--begin", str(BEGIN_S), "--timezone", "Europe/Madrid", "--out", str(run)]
     process = subprocess.Popen(command)
@@ -45,7 +45,7 @@ def play(city: Path, run: Path) -> None:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGUSR2)
         process.wait()
-    assert process.returncode == 0, process.returncode
+    assert process.returncode in {0, 1}, process.returncode
 
 
 def report(run: Path) -> str:
@@ -53,6 +53,7 @@ def report(run: Path) -> str:
     books = json.loads((run / "books.json").read_text(encoding="utf-8"))
     errors = json.loads((run / "errors.json").read_text(encoding="utf-8"))
     assert books["difference"] == 0, books
+    violations = (run / "violations.txt").read_text(encoding="utf-8").splitlines()
     for name in PLOTS:
         shutil.copyfile(run / f"picture-{name}.png", ASSETS / f"city-{name}.png")
     last_s = BEGIN_S + 60 * int(errors["pictures"])
@@ -62,6 +63,9 @@ def report(run: Path) -> str:
             f"alone from 06:00, the service comes in at {_clock(BEGIN_S)} knowing nothing, and the "
             f"run ends about {_clock(last_s)}. All 32 junctions are automatic. It is a part of a "
             "morning, not a day: the city's traffic lasts from 06:00 to 10:00.",
+            "",
+            f"The world's own watch counted {len(violations)} violations at its signals"
+            + (f", first: {violations[0]}." if violations else "."),
             "",
             *_books(books),
             *_faults(books),

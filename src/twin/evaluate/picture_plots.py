@@ -73,7 +73,7 @@ def _over_time(comparison: Comparison) -> Figure:
                     _hours(comparison), _row_means(np.abs(off[:, chosen])), color=colour, label=name
                 )
         axis.set_ylabel(f"mean absolute error\n{label}")
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, 1.2 * axis.get_ylim()[1])  # room for the legend
     axes[0, 0].legend(ncols=5, frameon=False, loc="upper left")
     axes[0, 0].set_title("The live picture against the truth of its minute")
     axes[1, 0].set_xlabel("hour of the day")
@@ -130,8 +130,8 @@ def _road_times(comparison: Comparison, roads: list[RoadTimes]) -> Figure:
             _hours(comparison), road.estimate_s / _MINUTE_S, color="#d1495b", label="live picture"
         )
         axis.set_ylabel(f"{road.road}, {road.length_m / KM_M:.1f} km\nminutes")
-        axis.set_ylim(bottom=0)
-    axes[0, 0].legend(frameon=False, ncols=2)
+        axis.set_ylim(0, 1.2 * float(max(road.truth_s.max(), road.estimate_s.max())) / _MINUTE_S)
+    axes[0, 0].legend(frameon=False, ncols=2, loc="lower right")
     axes[0, 0].set_title("Travel time along the long roads")
     axes[-1, 0].set_xlabel("hour of the day")
     return figure  # type: ignore[no-any-return]
