@@ -71,7 +71,7 @@ def motorway_rows(*, small: bool) -> list[Row]:
         found = beside(run_links, uxsim, turns=turns, repeats=repeats)
         rows.append(_motorway_row(work, "UXsim in C++", found, 50, 100))
     with tempfile.TemporaryDirectory(prefix="twin-bench-") as folder:
-        sumo = sumo_run(Path(folder))
+        sumo = sumo_run(Path(folder), until_s=HOUR_S / 12 if small else HOUR_S)
         if sumo is not None:
             found = beside(run_links, sumo, turns=min(turns, 3), repeats=repeats)
             rows.append(_motorway_row(work, "SUMO meso", found, 0, 0))

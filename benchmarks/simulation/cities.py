@@ -30,7 +30,7 @@ class City(NamedTuple):
     """A network and what it carries.
 
     turn_share, exit_share, demand_vps   as `LinkTransmission` takes them
-    stages_vps   (CYCLE_STEPS, approaches) what may leave, by the step of the cycle
+    red   (CYCLE_STEPS, links) who may not leave, by the step of the cycle
     """
 
     roads: Roads
@@ -38,7 +38,7 @@ class City(NamedTuple):
     turn_share: np.ndarray
     exit_share: np.ndarray
     demand_vps: np.ndarray
-    stages_vps: np.ndarray
+    red: np.ndarray
 
     def start(self) -> LinkTransmission:
         """Return an empty run."""
@@ -48,8 +48,12 @@ class City(NamedTuple):
     def advance(self, run: LinkTransmission, steps: int) -> None:
         """Advance with the signals of every step."""
         first = round(run.time_s / STEP_S)
+        links = len(self.roads)
+        out_vps = np.full(len(self.exit_share), np.inf)
         for step in range(first, first + steps):
-            run.limit(out_vps=self.stages_vps[step % CYCLE_STEPS]).run(STEP_S)
+            out_vps[:links] = np.inf
+            out_vps[:links][self.red[step % CYCLE_STEPS]] = 0.0
+            run.limit(out_vps=out_vps).run(STEP_S)
 
 
 def grid_city(links: int, *, seed: int = 1, flow_vph: float = FLOW_VPH) -> City:
@@ -67,8 +71,7 @@ def grid_city(links: int, *, seed: int = 1, flow_vph: float = FLOW_VPH) -> City:
     ending[total == 0] = 1.0
     share = weight / np.maximum(total, 1e-12)[turns.approach] * (1 - ending)[turns.approach]
     demand = rng.dirichlet(np.full(len(origins), 4.0)) * flow_vph / 3600 * EXIT_SHARE * len(roads)
-    stages = _stages(rng, roads, across, origins, side)
-    return City(roads, turns, share, ending, demand, stages)
+    return City(roads, turns, share, ending, demand, _stages(rng, roads, across, side))
 
 
 def _streets(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -143,26 +146,23 @@ def _turns(
         approach=approach.astype(np.int64),
         link=onward.astype(np.int64),
         seconds=np.zeros(len(approach)),
-        share=np.full(len(approach), np.nan),
-        movement=np.full(len(approach), -1),
+        share=np.broadcast_to(np.nan, len(approach)),
+        movement=np.broadcast_to(-1, len(approach)),
         origin_node=origins.astype(np.int64),
     )
     return turns, weight
 
 
-def _stages(
-    rng: np.random.Generator, roads: Roads, across: np.ndarray, origins: np.ndarray, side: int
-) -> np.ndarray:
-    """Return what may leave every approach in each step of the cycle, veh/s."""
+def _stages(rng: np.random.Generator, roads: Roads, across: np.ndarray, side: int) -> np.ndarray:
+    """Return which links see red in each step of the cycle."""
     ways = np.bincount(roads.to_node, minlength=roads.nodes)
     row, column = np.divmod(np.arange(roads.nodes), side)
     main = (row % ARTERIAL_EVERY == 0) | (column % ARTERIAL_EVERY == 0)
     signal = (ways >= 3) & (np.arange(roads.nodes) < side * side)
     signal &= main | (rng.random(roads.nodes) < 1 / 3)
     offset = rng.integers(0, CYCLE_STEPS, roads.nodes)
-    stages = np.full((CYCLE_STEPS, len(roads) + len(origins)), 1e6)
+    red = np.zeros((CYCLE_STEPS, len(roads)), np.bool_)
     for step in range(CYCLE_STEPS):
         first = (step + offset) % CYCLE_STEPS < GREEN_STEPS
-        red = signal[roads.to_node] & (first[roads.to_node] == across)
-        stages[step, : len(roads)][red] = 0.0
-    return stages
+        red[step] = signal[roads.to_node] & (first[roads.to_node] == across)
+    return red

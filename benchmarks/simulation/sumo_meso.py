@@ -9,7 +9,7 @@ from pathlib import Path
 from motorway import FREE_MPS, HOUR_S, PIECE_M, PIECES, RAMP_M, RAMPS, joins, leaves, trips
 
 
-def sumo_run(folder: Path) -> Callable[[], None] | None:
+def sumo_run(folder: Path, *, until_s: float = HOUR_S) -> Callable[[], None] | None:
     """Return one run of the peer on files in a folder; None where SUMO is not installed.
 
     Making the network is not in the run; reading it, driving and counts every minute are.
@@ -28,7 +28,7 @@ def sumo_run(folder: Path) -> Callable[[], None] | None:
     )  # fmt: skip
     command = [
         programs / "sumo", "-n", "net.xml", "-r", "trips.xml", "-a", "counts.add.xml",
-        "--mesosim", "--meso-junction-control", "--end", f"{HOUR_S:.0f}", "--no-step-log",
+        "--mesosim", "--meso-junction-control", "--end", f"{until_s:.0f}", "--no-step-log",
         "--no-warnings", "--threads", "1", "--seed", "1",
     ]  # fmt: skip
 

@@ -152,6 +152,8 @@ def gated(turns: Turns, roads: Roads, gate_node: Ints) -> tuple[Turns, Ints]:
     gate_node   (gates,) node rows. The second value has rows of `turns`, then of the gates' turns
     in the order of approaches.
     """
+    if not len(gate_node):
+        return turns, np.arange(len(turns.link), dtype=np.int64)
     ends = np.concatenate([roads.to_node, turns.origin_node])
     gate_of = np.full(roads.nodes, -1, np.int64)
     gate_of[gate_node] = np.arange(len(gate_node)) + len(roads)

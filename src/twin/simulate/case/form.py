@@ -143,7 +143,7 @@ class LanesClosed(Event, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 class NodeCapacity(
     Event, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="node_capacity"
 ):
-    """A node with one way in or one way out passes at most this flow."""
+    """A node passes at most this flow on, shared by priority, in the turning shares."""
 
     node: Name
     capacity_vph: AtLeast0
