@@ -6,6 +6,7 @@ cannot. The memory is a function of the set of readings, not of their order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -37,6 +38,7 @@ class Loops:
         self._count: Floats = np.zeros((sensors, BINS))
         self._occupied_s: Floats = np.zeros((sensors, BINS))
         self._newest_us: Ints = np.full(sensors, -1, np.int64)
+        self._derived: dict[tuple[str, int], Floats] = {}
 
     def observe(self, batch: ReadingBatch) -> None:
         """Take readings in; those of slower detectors are passed by."""
@@ -45,6 +47,8 @@ class Loops:
         rows = np.flatnonzero(
             self.short[batch.sensor] & (batch.period_ms <= SHORT_S * 1000) & ~np.isnan(batch.count)
         )
+        if len(rows):
+            self._derived.clear()
         for row in rows.tolist():
             self._add(
                 int(batch.sensor[row]),
@@ -64,6 +68,16 @@ class Loops:
         if number == self._bin[sensor, slot]:
             self._count[sensor, slot] += count
             self._occupied_s[sensor, slot] += occupied_s
+
+    def once(self, key: tuple[str, int], make: Callable[[], Floats]) -> Floats:
+        """Return what `make` derives from this memory, made again only after a new reading.
+
+        Decisions come every second, readings every five. The array is only read.
+        """
+        found = self._derived.get(key)
+        if found is None:
+            found = self._derived[key] = make()
+        return found
 
     def age_s(self, sensors: Ints, now_us: int) -> float:
         """Return the age of the oldest newest reading among sensors; infinite if one has none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -205,14 +206,15 @@ def waiting(lanes: Lanes, loops: Loops, *, green_vps: Floats, now_us: int) -> Fl
             return None
         last = loops.last_bin(sensors)
         here = slice(approach.first, approach.first + len(approach.stop))
-        found[here] = _approach(approach, loops, last)
+        found[here] = loops.once(("approach", approach.link), partial(_approach, approach, loops))
         since_s = max((now_us - end_us(last)) / SECOND_US, 0.0)
         found[here] = np.maximum(found[here] - green_vps[here] * since_s, 0.0)
     return found
 
 
-def _approach(approach: Approach, loops: Loops, last: int) -> Floats:
-    """Return the vehicles before the stop line, lane by lane, at the end of a bin."""
+def _approach(approach: Approach, loops: Loops) -> Floats:
+    """Return the vehicles before the stop line, lane by lane, at the end of the last bin."""
+    last = loops.last_bin(np.concatenate([approach.stop, approach.upstream]))
     left, covered = loops.window(approach.stop, last)
     usual = left[:, -_USUAL_BINS:].sum(axis=1)
     standing = (covered[:, -1] >= STANDING_FRAC) | (left[:, -1] > 0)
@@ -245,14 +247,17 @@ def _between(
 
     There is no room for more than the storage; where all stop-line loops are free, nobody waits.
     """
-    reach = int(np.ceil(approach.free_s / BIN_S))
+    reach = max(int(np.ceil(approach.free_s / BIN_S)), 1)
     empty = (covered <= FREE_FRAC).all(axis=0) & (left == 0)
+    so_far = np.concatenate([np.zeros(reach), np.cumsum(came)])
+    recent: list[float] = (so_far[reach:] - so_far[:-reach]).tolist()
+    more: list[float] = (came - left).tolist()
     inside = 0.0
-    for at in range(len(came)):
-        inside = min(max(inside + came[at] - left[at], 0.0), approach.storage_veh)
-        if empty[at]:
-            inside = min(inside, float(came[max(at - reach + 1, 0) : at + 1].sum()))
-    return inside, min(float(came[-reach:].sum()), inside)
+    for added, few, nobody in zip(more, recent, empty.tolist(), strict=True):
+        inside = min(max(inside + added, 0.0), approach.storage_veh)
+        if nobody:
+            inside = min(inside, few)
+    return inside, min(recent[-1], inside)
 
 
 def urgency(lanes: Lanes, loops: Loops) -> Floats:
@@ -263,12 +268,19 @@ def urgency(lanes: Lanes, loops: Loops) -> Floats:
     """
     found = np.ones(lanes.rate_vps.shape[1])
     for approach in lanes.approaches:
-        left, covered = loops.window(approach.stop, loops.last_bin(approach.stop))
-        moved = (left > 0) | (covered < STOOD_FRAC)
-        still = np.where(moved.any(axis=1), np.argmax(moved[:, ::-1], axis=1), moved.shape[1])
         here = slice(approach.first, approach.first + len(approach.stop))
-        found[here] += still * BIN_S / PATIENCE_S
+        stood_s = loops.once(("stood", approach.link), partial(_stood_s, approach, loops))
+        found[here] += stood_s / PATIENCE_S
     return found
+
+
+def _stood_s(approach: Approach, loops: Loops) -> Floats:
+    """Return for each lane how long somebody has stood at its stop line, (lanes,) seconds."""
+    left, covered = loops.window(approach.stop, loops.last_bin(approach.stop))
+    moved = (left > 0) | (covered < STOOD_FRAC)
+    bins = np.where(moved.any(axis=1), np.argmax(moved[:, ::-1], axis=1), moved.shape[1])
+    stood_s: Floats = bins * float(BIN_S)
+    return stood_s
 
 
 def moving(lanes: Lanes, loops: Loops, *, since_us: int) -> Floats:
