@@ -68,15 +68,6 @@ class Crowd(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _lower(
-    line: int, base: Floats, slope: Floats, vehicles: Floats, cell: int, out: Floats
-) -> None:
-    """Lower `out` (members,) to one tangent at the vehicles of a cell."""
-    for m in range(len(out)):
-        out[m] = min(out[m], base[line, m] + slope[line, m] * vehicles[cell, m])
-
-
-@njit(cache=True, nogil=True)
 def _flow_inside(cells: Cells, crowd: Crowd) -> None:
     """Compute the flows between the cells of every link; into `onward` of the cell before."""
     vehicles, onward, capacity, cell_start = (
@@ -90,15 +81,18 @@ def _flow_inside(cells: Cells, crowd: Crowd) -> None:
     members = vehicles.shape[1]
     for link in range(len(cell_start) - 1):
         for cell in range(cell_start[link], cell_start[link + 1] - 1):
-            out = onward[cell]
             for m in range(members):
-                out[m] = min(vehicles[cell, m], capacity[link, m])
+                onward[cell, m] = min(vehicles[cell, m], capacity[link, m])
             for line in range(rise_start[link], rise_start[link + 1]):
-                _lower(line, rise_base, rise_slope, vehicles, cell, out)
+                for m in range(members):
+                    most = rise_base[line, m] + rise_slope[line, m] * vehicles[cell, m]
+                    onward[cell, m] = min(onward[cell, m], most)
             for line in range(fall_start[link], fall_start[link + 1]):
-                _lower(line, fall_base, fall_slope, vehicles, cell + 1, out)
+                for m in range(members):
+                    most = fall_base[line, m] + fall_slope[line, m] * vehicles[cell + 1, m]
+                    onward[cell, m] = min(onward[cell, m], most)
             for m in range(members):
-                out[m] = out[m] if out[m] > FLOOR else 0.0
+                onward[cell, m] = onward[cell, m] if onward[cell, m] > FLOOR else 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -116,9 +110,13 @@ def _offer_links(cells: Cells, limits: Limits, crowd: Crowd) -> None:
             sending[link, m] = min(min(vehicles[last, m], capacity[link, m]), most_out)
             receiving[link, m] = min(capacity[link, m], most_in) * share
         for line in range(cells.rise_start[link], cells.rise_start[link + 1]):
-            _lower(line, cells.rise_base, cells.rise_slope, vehicles, last, sending[link])
+            for m in range(members):
+                most = cells.rise_base[line, m] + cells.rise_slope[line, m] * vehicles[last, m]
+                sending[link, m] = min(sending[link, m], most)
         for line in range(cells.fall_start[link], cells.fall_start[link + 1]):
-            _lower(line, cells.fall_base, cells.fall_slope, vehicles, first, receiving[link])
+            for m in range(members):
+                most = cells.fall_base[line, m] + cells.fall_slope[line, m] * vehicles[first, m]
+                receiving[link, m] = min(receiving[link, m], most)
 
 
 @njit(cache=True, nogil=True)
