@@ -14,6 +14,7 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api_house import Template, access, open_house, picture, proposal
 from twin.api.application import ENDPOINTS
@@ -23,6 +24,8 @@ from twin.store.commit import assign, write_commit
 from twin.store.records import Commit, DeadLetter
 
 EXAMPLES = 5
+# a scenario must fit the map and itself; its form has a schema of its own, GET /scenarios/schema
+RULES_BEYOND_SCHEMA = frozenset({"POST /api/v1/scenarios"})
 OPERATIONS = sorted(
     f"{row.method} {row.full_path}" for row in ENDPOINTS if row.documented and row.method != "WS"
 )
@@ -102,6 +105,8 @@ def test_the_service_keeps_what_the_document_promises(
     roles = MATRIX[method, path]
     headers = {"Authorization": f"Bearer {address.keys[min(roles)]}"} if roles else {}
 
+    excluded = [positive_data_acceptance] if operation in RULES_BEYOND_SCHEMA else []
+
     @settings(
         max_examples=EXAMPLES,
         deadline=None,
@@ -112,6 +117,8 @@ def test_the_service_keeps_what_the_document_promises(
     )
     @given(case=tried.as_strategy(generation_mode=mode))
     def check(case: Any) -> None:
-        case.call_and_validate(base_url=address.url, headers=headers, timeout=20)
+        case.call_and_validate(
+            base_url=address.url, headers=headers, timeout=20, excluded_checks=excluded
+        )
 
     check()
