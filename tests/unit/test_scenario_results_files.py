@@ -16,7 +16,7 @@ from twin.errors import InputError
 from twin.network.gmns import read_gmns
 from twin.scenario.results import Format, Results, read_factors, results_of, write_results
 from twin.scenario.results.emissions import EXAMPLE_MARK, SHIPPED, class_mix
-from twin.scenario.results.tables import tables_of
+from twin.scenario.results.tables import seed_mean, tables_of
 
 HEAD = "pollutant,class,from_kph,to_kph,g_per_km,source,year,page\n"
 
@@ -59,6 +59,13 @@ def test_curves_of_the_export_are_cumulative(results: Results, tmp_path: Path) -
     assert left == sorted(left)
     assert float(one[-1]["entered_veh"]) == pytest.approx(2900.0, rel=1e-4)
     assert one[-1]["until"] == "08:00:00"
+
+
+def test_a_link_of_one_side_keeps_its_values_without_a_difference() -> None:
+    values = np.array([[1.0, np.nan, np.nan], [3.0, np.nan, 5.0]])
+    assert seed_mean(values).tolist()[0] == 2.0
+    assert np.isnan(seed_mean(values)[1])
+    assert seed_mean(values)[2] == 5.0
 
 
 def test_geojson_is_a_layer_of_lines(results: Results, tmp_path: Path) -> None:

@@ -107,8 +107,8 @@ def _links(results: Results) -> Columns:
         found = differences(base, edited)
         name = f"{kind.key}_{_UNIT_NAMES[kind.unit]}"
         columns |= {
-            f"base_{name}": found.base,
-            f"edited_{name}": found.edited,
+            f"base_{name}": seed_mean(base),
+            f"edited_{name}": seed_mean(edited),
             f"difference_{name}": found.difference,
             f"low_{name}": found.low,
             f"high_{name}": found.high,
@@ -120,6 +120,14 @@ def _links(results: Results) -> Columns:
         for pollutant, grams in part.grams.items():
             columns[f"{side}_{pollutant}_g"] = grams
     return columns
+
+
+def seed_mean(values: Floats) -> Floats:
+    """Return the mean over the seeds that have a value, (n,) of (S, n); NaN where none has."""
+    there = np.isfinite(values)
+    count = there.sum(axis=0)
+    total = np.where(there, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def letters(levels: Ints) -> list[str]:
