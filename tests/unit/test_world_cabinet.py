@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from scenario_city import CITY
 from twin.clock import datetime_from_us, us_from_datetime
 from twin.errors import MapError
 from twin.events import ControlMode, DecisionEvent, DecisionKind, DecisionState
 from twin.ids import GroupId, StageId
+from twin.network.gmns import read_gmns
 from twin.network.model import SignalPlan, Stage
 from twin.world.cabinet import Aspect, Cabinet
 from world_fake import crossing
@@ -214,3 +216,23 @@ def test_impossible_junctions_are_refused() -> None:
     lost = SignalPlan(sound.plans[0].id, 10.0, 0.0, ((StageId("9"), 10.0),))
     with pytest.raises(MapError, match="unknown stage 9"):
         Cabinet(replace(sound, plans=(lost,)), timezone="UTC", now_us=0)
+
+
+@pytest.mark.parametrize("name", ["J09", "G04G"])
+def test_who_was_red_under_a_lease_is_not_red_for_another_cycle(name: str) -> None:
+    network = read_gmns(CITY / "network")[0]
+    junction = network.junctions[network.junction_rows[name]]
+    law = {str(group.id): group.max_red_s for group in junction.groups}
+    seven = us_from_datetime(datetime(2026, 6, 16, 5, 0, tzinfo=UTC))  # in Madrid: the peak plan
+    for lost_s in range(200, 300, 7):
+        cabinet = Cabinet(junction, timezone="Europe/Madrid", now_us=seven)
+        red_s = dict.fromkeys(cabinet.aspects(), 0)
+        for second in range(450):
+            now_us = seven + second * SECOND
+            if lost_s - 40 <= second < lost_s:
+                until_s = (now_us - START_US) / SECOND + 1.0
+                cabinet.take(request(junction.stages[0].id, until_s=until_s), now_us)
+            cabinet.advance(now_us)
+            for group, aspect in cabinet.aspects().items():
+                red_s[group] = 0 if aspect is Aspect.GREEN else red_s[group] + 1
+                assert red_s[group] <= law[group], f"{group}, lease lost at {lost_s} s"

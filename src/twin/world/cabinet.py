@@ -139,7 +139,7 @@ class Cabinet:
                 self._start_the_cleared(now_us)
                 return
             self._turn_green(now_us)
-        wanted = self._lease.stage if self._lease else self._planned(now_us)
+        wanted = self._lease.stage if self._lease else self._own(now_us)
         if wanted != self._stage and self._may_end(wanted, now_us):
             self._change(wanted, now_us)
 
@@ -190,9 +190,49 @@ class Cabinet:
     def _starving(self, stage: str, now_us: int) -> bool:
         """Say whether holding `stage` keeps a group red beyond what the map allows."""
         return any(
-            now_us - self._ended_us[group] > us_from_seconds(self._groups[group].max_red_s)
+            now_us - self._ended_us[group] + self._clearing_us(group)
+            > us_from_seconds(self._groups[group].max_red_s)
             for group in self._groups.keys() - self._greens - self._stages[stage]
         )
+
+    def _own(self, now_us: int) -> str:
+        """Return the plan's stage; first whoever would be red too long until the plan serves them.
+
+        A lease may leave a group red just before the plan would keep it red for most of a cycle.
+        """
+        plan, planned = self._plan(now_us), self._planned(now_us)
+        waiting = self._groups.keys() - self._greens - self._stages[planned]
+        red_us = {group: now_us - self._ended_us[group] for group in waiting}
+        overdue = {
+            group: red
+            for group in waiting
+            if (red := red_us[group] + self._until_us(plan, group, now_us))
+            > us_from_seconds(self._groups[group].max_red_s)
+            and us_from_seconds(plan.cycle_s) + self._clearing_us(group)
+            <= us_from_seconds(self._groups[group].max_red_s)
+        }
+        if not overdue:
+            return planned
+        longest = max(overdue, key=lambda group: (overdue[group], group))
+        return next((name for name, some in self._stages.items() if longest in some), planned)
+
+    def _until_us(self, plan: SignalPlan, group: str, now_us: int) -> int:
+        """Return how long the plan may leave a group red from now on."""
+        at_s = (now_us / SECOND_US - plan.offset_s) % plan.cycle_s
+        starts_s, total_s = [], 0.0
+        for stage, length_s in plan.steps:
+            if group in self._stages[stage]:
+                starts_s.append((total_s - at_s) % plan.cycle_s)
+            total_s += length_s
+        if not starts_s:
+            return 0
+        return us_from_seconds(min(starts_s)) + self._clearing_us(group)
+
+    def _clearing_us(self, group: str) -> int:
+        """Return what may pass before a group's green: others' minimum green and the intergreen."""
+        least_s = max(one.min_green_s for one in self._groups.values())
+        into = (us for (_, starting), us in self._between_us.items() if starting == group)
+        return us_from_seconds(least_s) + max(into, default=0)
 
     def _planned(self, now_us: int) -> str:
         plan = self._plan(now_us)
