@@ -118,6 +118,7 @@ class _Service:
                 with suppress(httpx.TransportError):
                     if (await client.get("/health/ready")).is_success:
                         return
+                assert self._process is None or self._process.poll() is None, "it ended at once"
                 await asyncio.sleep(0.1)
         raise AssertionError("the service does not come up")
 

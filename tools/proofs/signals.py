@@ -76,10 +76,12 @@ class Run:
 
 def prove(data: Path) -> str:
     """Run both nets and the kills; return what was seen."""
-    kept = os.environ.get("TWIN_PROOF_KEEP", "")
+    # Taken away: the service refuses settings that it does not know.
+    kept = os.environ.pop("TWIN_PROOF_KEEP", "")
+    chosen = _names(os.environ.pop("TWIN_PROOF_RUNS", "")) or RUNS
     with tempfile.TemporaryDirectory(prefix="twin-proof-") as name, _servers(Path(name)) as real:
         folder = Path(kept or name)
-        wanted = [name for name in RUNS if name in (_chosen() or RUNS)]
+        wanted = [name for name in RUNS if name in chosen]
         runs = [_run(data / "signals", name, folder, real) for name in wanted]
         for run in runs:
             _check(run)
@@ -97,9 +99,9 @@ def prove(data: Path) -> str:
     return "\n".join([*told, *_delays(runs), *_loops(runs), *_cycles(shown), *kills])
 
 
-def _chosen() -> list[str]:
-    """Read which runs are wanted; none named means all."""
-    return [name for name in os.environ.get("TWIN_PROOF_RUNS", "").split(",") if name]
+def _names(text: str) -> tuple[str, ...]:
+    """Read names by commas."""
+    return tuple(name for name in text.split(",") if name)
 
 
 @dataclass(frozen=True)
