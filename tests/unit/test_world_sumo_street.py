@@ -213,6 +213,18 @@ def test_the_pace_falls_when_the_service_lags_and_rises_again() -> None:
     assert clock.rate > 0.1
 
 
+def test_one_stall_is_one_lag() -> None:
+    clock, wall_s = PacedClock(0, rate=60.0), [0.0]
+    pace = Pace(clock, wanted=60.0, wall_s=lambda: wall_s[0])
+    for _ in range(20):  # of the street's seconds pass while the machine holds its breath once
+        wall_s[0] += 0.01
+        pace.heard(30.0)
+    assert clock.rate == 45.0
+    wall_s[0] += 1.0
+    pace.heard(30.0)
+    assert clock.rate == pytest.approx(33.75)
+
+
 async def test_over_a_cut_line_nothing_goes_and_nothing_is_heard() -> None:
     fake, down, waits = FakeService(), [True], [0]
 
