@@ -140,3 +140,11 @@ def test_compliant_vehicles_go_round_a_closure_and_others_wait_less_than_for_eve
     run.limit(in_vps=closed).run(4000.0)
     assert not np.isin(run.paths().link, zone(80)[:4]).any()
     assert run.totals().arrived == len(run.fleet)
+
+
+def test_who_wants_to_be_where_it_is_arrives_at_once() -> None:
+    nodes = np.array([3, 3, 3])
+    run = busy_run(fleet(nodes, np.array([3, 4, 3]), np.array([0.0, 10.0, 50.0]))).run(200)
+    done = run.trips()
+    assert done.travel_s == pytest.approx([0.0, 28.8, 0.0])
+    assert done.distance_m == pytest.approx([0.0, 400.0, 0.0])

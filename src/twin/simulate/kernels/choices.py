@@ -138,8 +138,9 @@ def _weight(
 def decide(a: int, v: int, net: Net, ways: Ways) -> int:
     """Return the turn that vehicle `v` takes from approach `a`, or what it does instead.
 
-    ARRIVES at its destination or the end of its path; HOLDS while all ways are closed; GIVES_UP
-    where it has no right to any way. Who cannot follow the path or habit goes on by what it sees.
+    ARRIVES at its destination, which may be where it starts, or at the end of its path; HOLDS
+    while all ways are closed; GIVES_UP where it has no right to any way. Who cannot follow the
+    path or habit goes on by what it sees.
     """
     who = net.vehicles[v]
     group = ways.group[who.kind]
@@ -150,7 +151,7 @@ def decide(a: int, v: int, net: Net, ways: Ways) -> int:
         if onward >= 0:
             return onward
         who.mode = LIVE
-    if a < ways.forbidden.shape[1] and net.approaches[a].to_node == who.to_node:
+    if net.approaches[a].to_node == who.to_node:
         return ARRIVES
     row = group * (len(ways.habit) // len(ways.forbidden)) + who.goal
     usual: int = -1
