@@ -18,7 +18,8 @@ from twin.simulate.roads import Roads, Turns
 PIECES, RAMPS, PIECE_M, RAMP_M = 60, 10, 500.0, 300.0
 MAIN_VPS, RAMP_VPS, EXIT_SHARE = 1.2, 0.12, 0.08
 FREE_MPS, JAM_VPM_LANE, REACTION_S = 27.8, 0.2, 1.0
-HOUR_S, MINUTE_S, STEP_S, CELL_STEP_S, CELL_M = 3600.0, 60.0, 5.0, 4.0, 125.0
+HOUR_S, MINUTE_S, CELL_STEP_S, CELL_M = 3600.0, 60.0, 4.0, 125.0
+STEP_S = 10.0  # the largest whole part of a minute at which no link is rounded up
 
 
 def joins(ramp: int) -> int:
@@ -51,8 +52,11 @@ def motorway() -> tuple[Roads, Turns, np.ndarray, np.ndarray]:
     )
     origins = [0] + [200 + k for k in range(RAMPS)]
     approach, onward, share = [], [], []
+    leaving: dict[int, list[int]] = {}
+    for link, start in enumerate(starts):
+        leaving.setdefault(start, []).append(link)
     for row, end in enumerate(ends + origins):
-        after = [link for link, start in enumerate(starts) if start == end]
+        after = leaving.get(end, [])
         for link in after:
             approach.append(row)
             onward.append(link)

@@ -27,13 +27,10 @@ def cpu_s(run: Run) -> float:
 
     Time on the wall would count what other programs on the machine do.
     """
-    gc.collect()
-    gc.disable()  # as timeit does: one must not pay for what the other left behind
+    gc.collect()  # one must not pay for what the other left behind
     before = _spent_s()
     run()
-    spent = _spent_s() - before
-    gc.enable()
-    return spent
+    return _spent_s() - before
 
 
 def _spent_s() -> float:

@@ -14,8 +14,10 @@ def ring_of(time_s: Floats, step_s: float) -> Ring:
     """Return rings for travel times (links,), rounded up to a step where they are shorter."""
     steps = np.maximum(time_s / step_s, 1.0)
     steps = np.where(np.abs(steps - np.round(steps)) < WHOLE, np.round(steps), steps)
-    sizes, group = np.unique((np.ceil(steps) + 1).astype(np.int64), return_inverse=True)
-    stride = np.bincount(group, minlength=len(sizes))
+    slots = (np.ceil(steps) + 1).astype(np.int64)
+    counts = np.bincount(slots)
+    sizes = np.flatnonzero(counts)
+    group, stride = (np.cumsum(counts > 0) - 1)[slots], counts[sizes]
     first = np.concatenate([[0], np.cumsum(sizes * stride)])[:-1]
     row = np.empty(len(steps), np.int64)  # of the link in its group
     row[np.argsort(group, kind="stable")] = np.arange(len(steps)) - np.repeat(
@@ -39,6 +41,8 @@ def places(ring: Ring) -> int:
 def history_of(ring: Ring, now: Floats, rise: Floats) -> Floats:
     """Return the past of counts that rose evenly by `rise` in the travel time, up to `now`."""
     history = np.zeros(places(ring))
+    if not now.any() and not rise.any():
+        return history
     sizes, stride = _by_link(ring)
     for back in range(int(sizes.max(initial=0))):
         rows = np.flatnonzero(back < sizes)
