@@ -7,6 +7,7 @@ seconds, so that other work on the machine is not counted. `--small` only shows 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -52,12 +53,12 @@ class Found(NamedTuple):
     others: list[tuple[str, str]]
 
 
-def measure(*, small: bool = False) -> Found:
-    """Measure everything."""
+def measure(*, small: bool = False, data: str = "") -> Found:
+    """Measure everything; `data` is the folder of the shared data, for the rows that need it."""
     cities = [city(size, 36 if small else 360) for size in (SIZES[:1] if small else SIZES)]
     rows = [*motorway_rows(small=small), members_row(small=small), *city_rows(cities)]
     kernels = [link_kernel(found) for found in cities] + [cell_kernel(1), cell_kernel(MEMBERS)]
-    others = [] if small else [(name, _printed(HERE / name)) for name in OTHERS]
+    others = [] if small else [(name, _printed(HERE / name, data)) for name in OTHERS]
     return Found(rows, cities, kernels, [other for other in others if other[1]])
 
 
@@ -166,11 +167,12 @@ def cell_kernel(members: int) -> tuple[str, ...]:
     )
 
 
-def _printed(program: Path) -> str:
+def _printed(program: Path, data: str) -> str:
     """Return what another program of the table prints; nothing where there is none."""
     if not program.exists():
         return ""
-    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
+    known = {**os.environ, "TWIN_SHARED_DATA": data}
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=known)
     said = done.stdout.rstrip()
     return said if done.returncode == 0 else f"{said}\nfailed: {done.stderr.strip()[-500:]}"
 
@@ -188,7 +190,7 @@ KERNEL_HEAD = ("kernel", "updates a second", "moved each", "moved", "roof", "of 
 def main() -> None:
     """Print the table."""
     small = "--small" in sys.argv[1:]
-    found = measure(small=small)
+    found = measure(small=small, data=os.environ.get("TWIN_SHARED_DATA", ""))
     print(table(ROW_HEAD, [row.cells() for row in found.rows]))
     print()
     print(table(KERNEL_HEAD, found.kernels))
