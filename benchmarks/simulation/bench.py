@@ -58,7 +58,11 @@ def measure(*, small: bool = False, data: str = "") -> Found:
     cities = [city(size, 36 if small else 360) for size in (SIZES[:1] if small else SIZES)]
     rows = [*motorway_rows(small=small), members_row(small=small), *city_rows(cities)]
     kernels = [link_kernel(found) for found in cities] + [cell_kernel(1), cell_kernel(MEMBERS)]
-    others = [] if small else [(name, _printed(HERE / name, data)) for name in OTHERS]
+    others = []
+    for name in () if small else OTHERS:
+        more, words = rows_in(_printed(HERE / name, data))
+        rows += more
+        others.append((name, words))
     return Found(rows, cities, kernels, [other for other in others if other[1]])
 
 
@@ -175,6 +179,15 @@ def _printed(program: Path, data: str) -> str:
     done = subprocess.run([sys.executable, program], capture_output=True, text=True, env=known)
     said = done.stdout.rstrip()
     return said if done.returncode == 0 else f"{said}\nfailed: {done.stderr.strip()[-500:]}"
+
+
+def rows_in(said: str) -> tuple[list[Row], str]:
+    """Tell the rows of a program's words, six cells with bars between, from the other words."""
+    lines = said.splitlines()
+    cells = [line.strip("| ").split(" | ") for line in lines]
+    rows = [Row(*row[:5], met=row[5] == "yes") for row in cells if len(row) == len(ROW_HEAD)]
+    rest = [line for line, row in zip(lines, cells, strict=True) if len(row) != len(ROW_HEAD)]
+    return rows, "\n".join(rest)
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
