@@ -51,20 +51,22 @@ def _vehicles(series: Series) -> Floats:
 
 
 @pytest.mark.parametrize(
-    ("demand", "passed"),
+    ("first", "demand", "passed"),
     [
-        ((1500, 1000), (1500, 500)),
-        ((1200, 1200), (1200, 800)),
-        ((1800, 400), (1600, 400)),
-        ((900, 600), (900, 600)),
+        (3.0, (1500, 1000), (1500, 500)),
+        (3.0, (1200, 1200), (1200, 800)),
+        (3.0, (1800, 400), (1600, 400)),
+        (3.0, (900, 600), (900, 600)),
+        (1.0, (1500, 1000), (1000, 1000)),
+        (1.0, (1200, 1200), (1000, 1000)),
     ],
 )
-def test_merge_shares(demand: tuple[int, int], passed: tuple[int, int]) -> None:
-    """Room for 2000 veh/h, priorities 3:1."""
+def test_merge_shares(first: float, demand: tuple[int, int], passed: tuple[int, int]) -> None:
+    """Room for 2000 veh/h, priorities 3:1 and 1:1."""
     road = roads((0, 2, 1, 60, 3000, 200), (1, 2, 1, 60, 3000, 200), (2, 3, 1, 60, 3000, 200))
     cars = fleet_from(*(evenly(k, 3, demand[k], 0, 7200) for k in range(2)))
     table = turns(3, [0, 1], (0, 2), (1, 2), (3, 0), (4, 1))
-    weights = np.array([3.0, 1.0, 1.0, 1.0, 1.0])
+    weights = np.array([first, 1.0, 1.0, 1.0, 1.0])
     run = VehicleRun(road, table, cars, step_s=10.0, priority_vps=weights)
     run.limit(in_vps=np.array([1.0, 1.0, 2000 * VPH])).run(1800)
     left = run.left

@@ -39,18 +39,19 @@ CREDIT = 4.0
 
 @lean_inline
 def _count_tags(a: int, net: Net) -> None:
-    """Move the tags of an approach by a departure; without a queue they start from the clocks.
+    """Move the tags of an approach by a departure; without a queue none lies behind its clock.
 
     A tag is the virtual time at which a vehicle has a right to a link: departures move the
     tags of their approach by 1 / priority, so those who are held share a link by priority,
     whatever else they want (start-time fair queueing; flows as in Tampere's node).
     """
     here = net.approaches[a]
-    here.served_s += here.weight_s
     if here.queued == 0:
-        here.served_s = here.weight_s
         for t in range(here.turn_start, here.turn_stop):
-            net.turns[t].tag_s = net.approaches[net.turns[t].link].clock_s
+            clock = net.approaches[net.turns[t].link].clock_s
+            net.turns[t].tag_s = max(net.turns[t].tag_s + here.served_s, clock)
+        here.served_s = 0.0
+    here.served_s += here.weight_s
 
 
 @lean_inline
@@ -69,9 +70,9 @@ def _tag(a: int, net: Net) -> float:
     if here.head < 0:
         return -math.inf
     clock: float = net.approaches[net.turns[here.head].link].clock_s
-    if here.queued == 0:
-        return clock
     tag = net.turns[here.head].tag_s + here.served_s
+    if here.queued == 0:
+        tag = max(tag, clock)
     return float(min(max(tag, clock - BEHIND * here.weight_s), clock + AHEAD * here.weight_s))
 
 
