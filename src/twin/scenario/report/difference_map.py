@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from twin.columns import Bools, Floats
@@ -65,7 +66,7 @@ def difference_map(results: Results, touched: frozenset[str] = frozenset()) -> P
         marked = _marked(results, touched)
         _mark(area, lines, marked)
         _frame(area, lines)
-        _legend(area, shades, edits=bool(marked.any()))
+        _legend(made, shades, edits=bool(marked.any()))
         worse, better = int((shown & (change > 0)).sum()), int((shown & (change < 0)).sum())
         words = (
             f"Map of all links. Delay rises on {worse} links and falls on {better}; on the other "
@@ -162,18 +163,17 @@ def _frame(area: Axes, lines: list[Floats]) -> None:
     )
 
 
-def _legend(area: Axes, shades: _Shades, *, edits: bool) -> None:
+def _legend(made: Figure, shades: _Shades, *, edits: bool) -> None:
     handles = [Line2D([], [], color=colour, lw=3, label=words) for colour, words in shades.words()]
     handles.append(Line2D([], [], color=NOISE, lw=2, label="small or within noise"))
     if edits:
         handles.append(
             Line2D([], [], color=INK, marker="o", mfc="none", lw=0, ms=7, label="an edit is here")
         )
-    area.legend(
+    made.legend(
         handles=handles,
         title="Delay, vehicle hours",
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
+        loc="outside right upper",
         fontsize=7.5,
         title_fontsize=8,
         alignment="left",
