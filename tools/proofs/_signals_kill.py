@@ -242,7 +242,7 @@ def _seen(street: Street, kills: list[Kill], accounts: Accounts | None) -> Seen:
 
 def _lines(name: str, seen: Seen) -> list[str]:
     fell_s = [kill.alone_s - kill.killed_s for kill in seen.kills]
-    back_s = [kill.held_s - kill.ready_s for kill in seen.kills]
+    back_s = [max(kill.held_s - kill.ready_s, 0.0) for kill in seen.kills]
     lines = [
         f"## kill −9 of the service, {name}",
         "",
@@ -261,7 +261,7 @@ def _lines(name: str, seen: Seen) -> list[str]:
         f"Longest time from a kill to the own program: {max(fell_s):.1f} s; longest from ready to "
         f"lease: {max(back_s):.1f} s. {seen.simulated_s:,} s simulated, "
         f"{100 * seen.lease_share:.1f} % of junction-seconds under lease. Violations: "
-        f"{seen.violations}. Readings sent {seen.sent:,}, {seen.again:,} of them another time "
+        f"{seen.violations}. Readings sent {seen.sent:,}, and {seen.again:,} repeats "
         f"because no answer came; the service counts {verdicts}: the accounts agree.",
         "",
     ]
