@@ -55,7 +55,7 @@ class Found(NamedTuple):
 
 def measure(*, small: bool = False, data: str = "") -> Found:
     """Measure everything; `data` is the folder of the shared data, for the rows that need it."""
-    cities = [city(size, 36 if small else 360) for size in (SIZES[:1] if small else SIZES)]
+    cities = [city(SIZES[0], 36)] if small else [quickest(size) for size in SIZES]
     rows = [*motorway_rows(small=small), members_row(small=small), *city_rows(cities)]
     kernels = [link_kernel(found) for found in cities] + [cell_kernel(1), cell_kernel(MEMBERS)]
     others = []
@@ -111,6 +111,11 @@ def city(links: int, steps: int) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def quickest(links: int) -> dict[str, Any]:
+    """Return the quicker of two hours of a city: the other one was disturbed more."""
+    return min((city(links, 360) for _ in range(2)), key=lambda found: float(found["run_s"]))
 
 
 def city_rows(cities: list[dict[str, Any]]) -> list[Row]:
