@@ -37,6 +37,9 @@ def refused(text: str) -> str:
         ("origin: W", "origin: Q", "demand.trips[0].origin = Q: is a node of the map"),
         ("map: {folder: net}", "map: {version: 00000000}", "map.version = 00000000: is the ver"),
         ("map: {folder: net}", "map: [net", "is YAML or JSON in UTF-8"),
+        ("trips: 250", "trips: 2e6", "trips = 2e6: Expected `float` <= 1000000.0"),
+        ("seeds: [1, 2]", "routes: {interval_s: 0.001}", "interval_s = 0.001: Expected"),
+        ("seeds: [1, 2]", "engine: {report_s: inf}", "report_s = inf: Expected"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_line(old: str, new: str, said: str) -> None:
@@ -51,6 +54,15 @@ def test_a_wrong_field_is_named_with_its_line(old: str, new: str, said: str) -> 
         ("{edit: close_link, links: [AN], classes: [bike]}", "is one of the classes car, truck"),
         ("{edit: close_link, links: [AN], from: 08:00}", "is before the end of the scenario"),
         ("{edit: close_link, links: [AN], until: 06:00}", "until = 06:00: is after `from`"),
+        ("{edit: close_link, links: [AN], from: 05:00, until: 06:00}", "until = 06:00: is after"),
+        ("{edit: ramp_meter, link: AN, vph: inf}", "vph = inf: Expected `float` <= 1000000"),
+        ("{edit: free_speed, links: [AN], kph: 0.001}", "kph = 0.001: Expected `float` >= 1"),
+        ("{edit: demand_shift, minutes: nan}", "minutes = nan: Expected"),
+        ("{edit: demand_factor, factor: 1e5}", "demand = 25,000,000: has at most 1,000,000 trips"),
+        (
+            "{edit: signal_plan, junction: JE, stages: [{stage: 1, seconds: 0.001}]}",
+            "seconds = 0.001: Expected `float` >= 1",
+        ),
         ("{edit: close_lanes, link: AN, lanes: 2}", "lanes = 2: is at most 1, the lanes of AN"),
         ("{edit: close_turn, from_link: WA, to_link: NE}", "begins where WA ends, at A"),
         ("{edit: capacity, links: [AN]}", "vph = None: is given, or `factor`"),

@@ -15,6 +15,7 @@ import numpy as np
 from twin.columns import Bools, Floats, Ints
 from twin.scenario.draws import Keys, key_of, uniform
 
+MOST_TRIPS: Final = 1_000_000  # of a stream on average: a trip's number has 20 bits
 _TRIP_BITS: Final = 20
 
 
@@ -104,11 +105,7 @@ def draw_departures(
     """Draw a day. Trips that leave outside [0, horizon_s) are left out."""
     factors = [change for change in changes if isinstance(change, Factor)]
     mean = np.array([stream.trips for stream in streams], np.float64)
-    most = mean.copy()
-    for change in factors:
-        wanted = change.whose.streams(streams)
-        most[wanted] *= max(change.factor, 1.0)
-    stream, turn = _points(most)
+    stream, turn = _points(most_trips(streams, changes))
     keys = _keys(streams)[stream] + turn.astype(np.uint64)
     level = _levels(stream, -np.log(uniform(keys, "gap", seed)))
     depart_s = _times(streams, stream, uniform(keys, "time", seed))
@@ -123,6 +120,15 @@ def draw_departures(
             drawn = _shifted(drawn, shift, streams, seed)
     inside = (drawn.depart_s >= 0.0) & (drawn.depart_s < horizon_s)
     return Departures(drawn.vehicle[inside], drawn.stream[inside], drawn.depart_s[inside])
+
+
+def most_trips(streams: tuple[Stream, ...], changes: tuple[Change, ...]) -> Floats:
+    """Return the mean trips of each stream where all changes that add to it hold, (streams,)."""
+    most = np.array([stream.trips for stream in streams], np.float64)
+    for change in changes:
+        if isinstance(change, Factor):
+            most[change.whose.streams(streams)] *= max(change.factor, 1.0)
+    return most
 
 
 def _points(most: Floats) -> tuple[Ints, Ints]:

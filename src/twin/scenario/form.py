@@ -145,9 +145,9 @@ class Routes(Part, frozen=True, kw_only=True):
     compliant_share: Annotated[
         Share, Meta(description="Who follows the travel times of the moment, under way too.")
     ] = 0.3
-    interval_s: Annotated[Positive, Meta(description="New travel times and paths so often.")] = (
-        300.0
-    )
+    interval_s: Annotated[
+        float, Meta(ge=1, le=86400, description="New travel times and paths so often.")
+    ] = 300.0
     spread_s: Annotated[
         AtLeast0, Meta(description="Spread of the logit choice; 0: always the quickest.")
     ] = 0.0
@@ -167,8 +167,8 @@ class ZoneHours(Part, frozen=True, kw_only=True):
 class Engine(Part, frozen=True, kw_only=True):
     """How it is computed."""
 
-    step_s: Annotated[Positive, Meta(description="Wanted time step.")] = 10.0
-    report_s: Annotated[float, Meta(ge=1, description="Between two reports.")] = 60.0
+    step_s: Annotated[float, Meta(ge=0.1, le=300, description="Wanted time step.")] = 10.0
+    report_s: Annotated[float, Meta(ge=1, le=3600, description="Between two reports.")] = 60.0
 
 
 class Scenario(Part, frozen=True, kw_only=True):
@@ -183,7 +183,7 @@ class Scenario(Part, frozen=True, kw_only=True):
     starts: Clock
     ends: Clock
     seeds: Annotated[
-        tuple[Annotated[int, Meta(ge=0)], ...], Meta(min_length=1, max_length=1000)
+        tuple[Annotated[int, Meta(ge=0, le=2**32 - 1)], ...], Meta(min_length=1, max_length=1000)
     ] = (1, 2, 3, 4, 5)
     demand: Demand
     classes: tuple[VehicleClass, ...] = ()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from twin.errors import Fault, InputError
 from twin.network.gmns import read_demand, read_gmns
 from twin.network.model import SingleMap
-from twin.scenario.demand import Stream
+from twin.scenario.demand import MOST_TRIPS, Stream, most_trips
 from twin.scenario.edits.change import Done, changed
 from twin.scenario.edits.place import Here
 from twin.scenario.form import Crowd, Flow, Gathering, Scenario, Table, VehicleClass
@@ -21,6 +24,7 @@ from twin.scenario.words import seconds_of_day
 
 _SLOTS: Final = ("origin", "destination", "class", "depart_s", "vehicles")
 _HOUR_S: Final = 3600.0
+MOST_IN_ALL: Final = 20_000_000  # trips: some 3 GB a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ def open_project(scenario: Scenario, folder: Path, *, network: SingleMap | None 
     edited, done = changed(
         scenario.edits, Here(base, start_s, end_s, tuple(one.name for one in classes), "")
     )
+    for study in (base, edited):
+        _check_size(study)
     return Project(scenario, base, edited, done, start_s, end_s, classes, inside_zone)
 
 
@@ -99,6 +105,18 @@ def _hours(scenario: Scenario) -> tuple[float, float]:
     if len(set(scenario.seeds)) < len(scenario.seeds):
         raise InputError(Fault("seeds", str(list(scenario.seeds)), "names each seed once"))
     return start_s, end_s
+
+
+def _check_size(study: Study) -> None:
+    """Refuse more trips than a run can tell apart or a machine can hold. Raises InputError."""
+    most = most_trips(study.streams, study.changes)
+    for row in np.flatnonzero(most > MOST_TRIPS)[:1].tolist():
+        one = study.streams[row]
+        rule = f"has at most {MOST_TRIPS:,} trips from {one.origin} to {one.destination}"
+        raise InputError(Fault("demand", f"{most[row]:,.0f}", rule, "too_large"))
+    if most.sum() > MOST_IN_ALL:
+        rule = f"has at most {MOST_IN_ALL:,} trips, edits included"
+        raise InputError(Fault("demand", f"{most.sum():,.0f}", rule, "too_large"))
 
 
 def _map_of(scenario: Scenario, folder: Path) -> SingleMap:
@@ -213,7 +231,7 @@ def _of_slots(table: Table, path: Path, field: str) -> Iterator[Stream]:
         for line, row in enumerate(csv.DictReader(file), 2):
             try:
                 from_s, trips = float(row["depart_s"]), float(row["vehicles"])
-                if trips < 0:
+                if not (math.isfinite(from_s) and 0 <= trips < math.inf):
                     raise ValueError
             except (TypeError, ValueError) as error:
                 rule = f"has numbers in depart_s and vehicles, 0 or more (line {line} of the file)"

@@ -15,8 +15,10 @@ _CLOCK: Final = re.compile(CLOCK_PATTERN)
 DAY_S: Final = 86400.0
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Positive = Annotated[float, Meta(gt=0)]
-AtLeast0 = Annotated[float, Meta(ge=0)]
+# bounds above keep out `inf`, and what would never end
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+AtLeast0 = Annotated[float, Meta(ge=0, le=1e6)]
+Speed = Annotated[float, Meta(ge=1, le=300, description="km/h")]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1)]
 Clock = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from twin.network.model import LinkClass
-from twin.scenario.words import AtLeast0, Clock, Count, Name, Part, Positive, Share
+from twin.scenario.words import AtLeast0, Clock, Count, Name, Part, Positive, Share, Speed
 
 Links = Annotated[tuple[Name, ...], Meta(min_length=1, description="Ids of links of the map.")]
 Classes = Annotated[tuple[Name, ...], Meta(description="Classes that it is for; all if empty.")]
@@ -55,7 +55,7 @@ class FreeSpeed(Edit, frozen=True, kw_only=True, tag="free_speed"):
     """Links get another free speed, for the whole horizon."""
 
     links: Links
-    kph: Positive | None = None
+    kph: Speed | None = None
     factor: Positive | None = None
 
 
@@ -66,7 +66,7 @@ class NewLink(Edit, frozen=True, kw_only=True, tag="new_link"):
     from_node: Name
     to_node: Name
     lanes: Count = 1
-    free_speed_kph: Positive
+    free_speed_kph: Speed
     capacity_vph: Annotated[Positive, Meta(description="Of all lanes together.")]
     length_m: Annotated[Positive | None, Meta(description="That of the line if empty.")] = None
     class_: LinkClass = field(default=LinkClass.ARTERIAL, name="class")
@@ -80,7 +80,7 @@ class PlanStage(Part, frozen=True, kw_only=True):
     """A stage of a plan, from its start to the start of the next."""
 
     stage: Name
-    seconds: Positive
+    seconds: Annotated[float, Meta(ge=1, le=3600)]
 
 
 class NewPlan(Edit, frozen=True, kw_only=True, tag="signal_plan"):
@@ -88,7 +88,7 @@ class NewPlan(Edit, frozen=True, kw_only=True, tag="signal_plan"):
 
     junction: Name
     stages: Annotated[tuple[PlanStage, ...], Meta(min_length=1)]
-    offset_s: float = 0.0
+    offset_s: Annotated[float, Meta(ge=-86400, le=86400)] = 0.0
 
 
 class RampMeter(Edit, frozen=True, kw_only=True, tag="ramp_meter"):
@@ -129,7 +129,7 @@ class DemandTrips(Edit, frozen=True, kw_only=True, tag="demand_trips"):
 class DemandShift(Edit, frozen=True, kw_only=True, tag="demand_shift"):
     """A share of those that leave in this time leaves earlier (-) or later (+)."""
 
-    minutes: float
+    minutes: Annotated[float, Meta(ge=-1440, le=1440)]
     share: Share = 1.0
     origins: Annotated[tuple[Name, ...], Meta(description="All if empty.")] = ()
     destinations: Annotated[tuple[Name, ...], Meta(description="All if empty.")] = ()
@@ -151,7 +151,7 @@ class WorkZone(Edit, frozen=True, kw_only=True, tag="work_zone"):
     open_lane_factor: Annotated[
         float, Meta(gt=0, le=1, description="Capacity of an open lane beside the works.")
     ] = 1.0
-    speed_kph: Positive | None = None
+    speed_kph: Speed | None = None
 
 
 class WeatherChange(Edit, frozen=True, kw_only=True, tag="weather"):

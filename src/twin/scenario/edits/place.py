@@ -78,7 +78,7 @@ class Here:
         """Return when an edit holds, seconds of the scenario; open ends are 0 and infinity."""
         from_s = 0.0 if edit.from_ is None else seconds_of_day(edit.from_) - self.start_s
         until_s = math.inf if edit.until is None else seconds_of_day(edit.until) - self.start_s
-        if until_s <= from_s:
+        if until_s <= max(from_s, 0.0):
             self.refuse("until", edit.until, "is after `from`, and after the start of the scenario")
         if from_s >= self.end_s - self.start_s:
             rule = f"is before the end of the scenario, {clock_of(self.end_s)}"
