@@ -7,6 +7,7 @@ the service stops is lost: after the next start it says so, and it must be sent 
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ from twin.network.model import SingleMap
 from twin.offload import Offload
 from twin.scenario.engine import Cancelled
 from twin.scenario.job import CANCEL, open_job, run_job, told_progress
+
+logger = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 8
 MOST_KEPT: Final = 50
@@ -158,6 +161,9 @@ class ScenarioJobs:
                 self._end(job, JobState.CANCELLED)
             except (TwinError, OSError) as error:
                 self._end(job, JobState.FAILED, str(error))
+            except Exception as error:  # a job without an end would hold its place for ever
+                logger.exception("scenario_job_failed", extra={"job": job.id})
+                self._end(job, JobState.FAILED, f"{type(error).__name__}: {error}")
             else:
                 self._end(job, JobState.DONE)
         self._tasks.pop(job.id, None)

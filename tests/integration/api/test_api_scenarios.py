@@ -122,6 +122,22 @@ async def test_only_so_many_jobs_wait(house: House, monkeypatch: pytest.MonkeyPa
         assert refused.headers["Retry-After"]
 
 
+async def test_a_job_that_breaks_in_any_way_is_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def breaks(*arguments: object) -> None:
+        del arguments
+        message = "no room for 8 TiB"
+        raise MemoryError(message)
+
+    monkeypatch.setattr(house.served.scenarios._offload, "run_process", breaks)
+    async with house.client(Role.PLANNER) as client:
+        sent = await client.post("/api/v1/scenarios", content=FILE, headers=YAML)
+        job = await over(client, sent.headers["Location"])
+        assert job["state"] == "failed"
+        assert "8 TiB" in job["problem"]
+
+
 async def test_jobs_of_a_process_that_ended_are_lost_and_results_stay(tmp_path: Path) -> None:
     for name, state in (("a", JobState.DONE), ("b", JobState.RUNNING), ("c", JobState.QUEUED)):
         record = {"id": name, "name": name, "person": "p", "map_version": "", "state": state}
