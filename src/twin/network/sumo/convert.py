@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -78,9 +79,16 @@ def read_sumo_net(
 
 
 def designs_of(net: NetFile) -> dict[str, SignalDesign]:
-    """Return the traffic lights of a net that can be run by stages."""
+    """Return the traffic lights of a net that can be run by stages, and that cars pass."""
     designs = {tl: signal_design(net, program) for tl, program in net.programs.items()}
-    return {tl: design for tl, design in designs.items() if design is not None}
+    ends = {node for edge in _roads(net).values() for node in (edge.from_node, edge.to_node)}
+    return {tl: one for tl, one in designs.items() if one is not None and one.junction.node in ends}
+
+
+def _roads(net: NetFile) -> dict[str, NetEdge]:
+    return {
+        edge.id: edge for edge in net.edges.values() if edge.function == "" and edge.motor_lanes
+    }
 
 
 def map_from_net(
@@ -96,9 +104,10 @@ def map_from_net(
             "the net has no geographic reference: it is laid around 0 N 0 E",
             severity=Severity.WARNING,
         )
-    edges = {
-        edge.id: edge for edge in net.edges.values() if edge.function == "" and edge.motor_lanes
-    }
+    edges = _roads(net)
+    if not edges:
+        message = f"{name}: no edge is for motor vehicles"
+        raise MapError(message)
     links = {edge.id: _link(net, edge, to_point) for edge in edges.values()}
     designs = designs_of(net)
     beside = read_roadside(additional, links)
@@ -141,9 +150,17 @@ def _report(net: NetFile, designs: dict[str, SignalDesign], findings: Findings) 
     findings.add(
         "signals_not_stages",
         "junction",
-        "its program has no stages: it keeps its own program",
+        "its program has no stages, the net names no foes there, or no car passes: it keeps its "
+        "own program",
         severity=Severity.WARNING,
         ids=[tl for tl in net.programs if tl not in designs],
+    )
+    findings.add(
+        "offset_guessed",
+        "junction",
+        "its program counts from the begin of a run: its offset is taken as 0 s",
+        severity=Severity.WARNING,
+        ids=[tl for tl in designs if not net.programs[tl].offset_told],
     )
     findings.add(
         "plan_lengthened",
@@ -203,13 +220,17 @@ def _link(net: NetFile, edge: NetEdge, to_point: Callable[[Xy], Point]) -> Link:
     shape = edge.shape if len(edge.shape) >= 2 else ends
     if len(set(shape)) < 2:
         shape = lanes[0].shape
+    length_m = max(lane.length_m for lane in lanes)
+    if not length_m > 0:
+        message = f"edge {edge.id!r}: length = {length_m:g} m must be above 0"
+        raise MapError(message)
     capacity_vps = _capacity_vps(edge)
     return Link(
         id=LinkId(edge.id),
         from_node=NodeId(edge.from_node),
         to_node=NodeId(edge.to_node),
-        line=tuple(dict.fromkeys(to_point(xy) for xy in shape)),
-        length_m=max(lane.length_m for lane in lanes),
+        line=tuple(point for point, _ in groupby(to_point(xy) for xy in shape)),
+        length_m=length_m,
         lanes=len(lanes),
         free_speed_mps=max(lane.speed_mps for lane in lanes),
         capacity_vps=LANE_CAPACITY_VPS * len(lanes) if capacity_vps is None else capacity_vps,

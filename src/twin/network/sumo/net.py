@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,13 +91,14 @@ class NetPhase:
 
 @dataclass(frozen=True, slots=True)
 class NetProgram:
-    """One program of a traffic light."""
+    """One program of a traffic light. `offset_told`: no, when it counts from SUMO's begin."""
 
     tl: str
     program: str
     kind: str
     offset_s: float
     phases: tuple[NetPhase, ...]
+    offset_told: bool = True
 
     @property
     def cycle_s(self) -> float:
@@ -119,6 +121,13 @@ class NetFile:
         """Return the connections that a traffic light rules, by link index."""
         return sorted((one for one in self.connections if one.tl == tl), key=lambda one: one.index)
 
+    def knows_foes(self, tl: str) -> bool:
+        """Say whether the matrices of the junctions name all links that a traffic light rules.
+
+        A junction without right of way (`traffic_light_unregulated`) has no matrix.
+        """
+        return all(row < len(self.junctions[node].foes) for node, row in self._places(tl).values())
+
     def foe_pairs(self, tl: str) -> frozenset[tuple[int, int]]:
         """Return the pairs of link indices (both ways) whose connections are foes."""
         places = self._places(tl)
@@ -128,10 +137,12 @@ class NetFile:
             for other, (there, column) in places.items()
             if one != other
             and node == there
-            and (
-                column in self.junctions[node].foes[row] or row in self.junctions[node].foes[column]
-            )
+            and (column in self._foes(node, row) or row in self._foes(node, column))
         )
+
+    def _foes(self, node: str, row: int) -> frozenset[int]:
+        foes = self.junctions[node].foes
+        return foes[row] if row < len(foes) else frozenset()
 
     def _places(self, tl: str) -> dict[int, tuple[str, int]]:
         """Return for each link index its junction and its row in the matrix of that junction."""
@@ -209,21 +220,43 @@ def read_net(path: Path, *, additional: Iterable[Path] = ()) -> NetFile:
             for element in _elements(more):
                 if element.tag == "tlLogic":
                     _take(net, element)
-    except (OSError, Xml.ParseError, ValueError, KeyError) as error:
+    except UNREADABLE as error:
         message = f"{path}: is not a network of SUMO ({type(error).__name__}: {error})"
         raise MapError(message) from error
     if not net.edges:
         message = f"{path}: has no edges"
         raise MapError(message)
+    _refuse_torn(net, path)
     return net
 
 
+def _refuse_torn(net: NetFile, path: Path) -> None:
+    """Refuse what SUMO would refuse, too: edges that are not there, states that do not fit."""
+    inner = (one for one in net.connections if one.from_edge[:1] == ":")
+    unknown = {id(one) for one in inner if one.from_edge not in net.edges}  # SUMO passes them by
+    net.connections = [one for one in net.connections if id(one) not in unknown]
+    for one in net.connections:
+        for edge in (one.from_edge, one.to_edge):
+            if edge not in net.edges:
+                message = f"{path}: a connection names the edge {edge!r}, which is not there"
+                raise MapError(message)
+        program = net.programs.get(one.tl)
+        if program is not None and not 0 <= one.index < len(program.phases[0].state):
+            message = f"{path}: tlLogic {one.tl!r} has no light for its link {one.index}"
+            raise MapError(message)
+
+
+UNREADABLE: Final = (
+    *(OSError, EOFError, zlib.error, Xml.ParseError),
+    *(ValueError, KeyError, IndexError),
+)
+"""What reading a file of SUMO raises when it is missing, cut off, or not what its name says."""
 _WHOLE: Final = frozenset({"location", "edge", "junction", "connection", "tlLogic"})
 
 
 def _elements(path: Path) -> Iterator[Xml.Element]:
     """Yield the elements of interest, each whole, without keeping the file in memory."""
-    with _opened(path) as file:
+    with opened(path) as file:
         depth = 0
         for event, element in Xml.iterparse(file, events=("start", "end")):
             depth += 1 if event == "start" else -1
@@ -233,7 +266,8 @@ def _elements(path: Path) -> Iterator[Xml.Element]:
                 element.clear()
 
 
-def _opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> IO[bytes]:
+    """Open a file of SUMO, packed with gzip or not. Raises OSError when there is none."""
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
     opened = gzip.open(path) if packed else path.open("rb")  # noqa: SIM115 - the caller closes it
@@ -332,11 +366,12 @@ def _connection(element: Xml.Element) -> NetConnection:
 
 def _program(element: Xml.Element) -> NetProgram:
     attributes = element.attrib
-    return NetProgram(
+    offset = attributes.get("offset", "") or "0"
+    program = NetProgram(
         tl=attributes["id"],
         program=attributes.get("programID", "0"),
         kind=attributes.get("type", "static"),
-        offset_s=float(attributes.get("offset", 0.0) or 0.0),
+        offset_s=0.0 if offset == "begin" else float(offset),
         phases=tuple(
             NetPhase(
                 seconds=float(phase.attrib["duration"]),
@@ -345,7 +380,15 @@ def _program(element: Xml.Element) -> NetProgram:
             )
             for phase in element.iter("phase")
         ),
+        offset_told=offset != "begin",
     )
+    if any(phase.seconds <= 0 for phase in program.phases):
+        message = f"tlLogic {program.tl!r} has a phase of no length"
+        raise ValueError(message)
+    if len({len(phase.state) for phase in program.phases}) > 1:
+        message = f"the states of tlLogic {program.tl!r} differ in length"
+        raise ValueError(message)
+    return program
 
 
 def _shape(text: str) -> tuple[Xy, ...]:

@@ -60,11 +60,15 @@ class _Run:
 
 
 def signal_design(net: NetFile, program: NetProgram) -> SignalDesign | None:
-    """Read one program; None when it shows nothing green, or when no link is ruled by it."""
+    """Read one program as a junction.
+
+    None when it shows nothing green, when no link is ruled by it, or when the net does not say
+    which links are foes.
+    """
     links = len(program.phases[0].state)
-    ruled = net.signalled(program.tl)
+    node = _node(net, program.tl)
     runs = _kept_runs(program)
-    if not ruled or not runs:
+    if node is None or not runs or not net.knows_foes(program.tl):
         return None
     states = list(dict.fromkeys(run.levels for run in runs))
     crossings = _crossing_lengths(net, program.tl)
@@ -79,7 +83,7 @@ def signal_design(net: NetFile, program: NetProgram) -> SignalDesign | None:
     longest_s = max(MAX_RED_S, 1.25 * plan.cycle_s)
     junction = Junction(
         id=JunctionId(program.tl),
-        node=NodeId(_node(net, program.tl)),
+        node=NodeId(node),
         groups=tuple(
             SignalGroup(
                 id=GroupId(name),
@@ -336,10 +340,15 @@ def _plan(
     return SignalPlan(PlanId(program.program), cycle_s, offset_s, tuple(steps)), tuple(notes)
 
 
-def _node(net: NetFile, tl: str) -> str:
-    """Return the node where most links of the light are; the first of them if several are equal."""
+def _node(net: NetFile, tl: str) -> str | None:
+    """Return the node where most links of the light are; the first of them if several are equal.
+
+    None when it rules no link, or when their node is not told.
+    """
+    if not net.signalled(tl):
+        return None
     nodes = [net.edges[one.from_edge].to_node for one in net.signalled(tl)]
     nodes = [node for node in nodes if node in net.junctions] or [
         node for node in net.junctions if node == tl
     ]
-    return max(dict.fromkeys(nodes), key=nodes.count)
+    return max(dict.fromkeys(nodes), key=nodes.count, default=None)

@@ -17,6 +17,7 @@ from twin.errors import MapError
 from twin.ids import LinkId, SensorId
 from twin.network.geometry import point_at
 from twin.network.model import Link, Sensor, Table
+from twin.network.sumo.net import UNREADABLE, opened
 from twin.network.sumo.write_roadside import STOP_TYPE, STOPS_TABLE
 
 _STOP_COLUMNS: Final = ("loc_id", "link_id", "lr", "loc_type")
@@ -53,15 +54,16 @@ def read_roadside(files: Iterable[Path], links: Mapping[str, Link]) -> Roadside:
     loops: dict[tuple[str, str, float], list[_Loop]] = defaultdict(list)
     for path in files:
         try:
-            for _, element in Xml.iterparse(path):
-                if element.tag in _LOOPS:
-                    loop = _loop(element.attrib)
-                    edge = loop.lane.rpartition("_")[0]
-                    loops[_family(loop), edge, loop.position_m].append(loop)
-                elif element.tag == "busStop":
-                    _stop(element.attrib, links, found)
-                element.clear()
-        except (OSError, Xml.ParseError, ValueError, KeyError) as error:
+            with opened(path) as file:
+                for _, element in Xml.iterparse(file):
+                    if element.tag in _LOOPS:
+                        loop = _loop(element.attrib)
+                        edge = loop.lane.rpartition("_")[0]
+                        loops[_family(loop), edge, loop.position_m].append(loop)
+                    elif element.tag == "busStop":
+                        _stop(element.attrib, links, found)
+                    element.clear()
+        except UNREADABLE as error:
             message = f"{path}: is no additional file of SUMO ({type(error).__name__}: {error})"
             raise MapError(message) from error
     for (name, edge, _), some in loops.items():
