@@ -18,9 +18,11 @@ from twin.units import SECOND_US
 from twin.world.cabinet import Cabinet
 from twin.world.monitor import Monitor, rules_of_net
 from twin.world.sumo.clocks import Pace, PacedClock
+from twin.world.sumo.engine import run_alone
 from twin.world.sumo.heads import Head, street_map
 from twin.world.sumo.line import Line
 from twin.world.sumo.scene import Scene, open_scene, seconds
+from twin.world.sumo.warm import going_on, warm_up
 from twin.world.truth import delay_of, read_link_minutes, read_trips, write_trips
 from world_fake import FakeService
 from world_sumo_town import make_town
@@ -72,6 +74,38 @@ def test_without_an_end_the_last_departure_and_half_an_hour_count(
         86400.0,
         -1.0,
     ]
+
+
+def test_packed_routes_tell_their_last_departure(town: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "town.net.xml").write_bytes((town / "town.net.xml").read_bytes())
+    routes = b'<routes><trip id="1" depart="90" from="nc" to="cs"/></routes>'
+    (folder / "a.rou.xml.gz").write_bytes(gzip.compress(routes))
+    (folder / "a.sumocfg").write_text(
+        '<configuration><net-file value="town.net.xml"/><route-files value="a.rou.xml.gz"/>'
+        "</configuration>"
+    )
+    assert open_scene(folder, tmp_path / "copy").end_s == 90.0 + 1800.0
+
+
+def test_sumo_writes_where_a_relative_path_says(
+    town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = open_scene(town, tmp_path / "copy", end_s=20.0)
+    monkeypatch.chdir(tmp_path)
+    run_alone(scene, Path("run"), seed=1)
+    assert read_trips(tmp_path / "run" / "tripinfo.xml", end_s=20.0)
+    assert not (scene.folder / "run").exists()
+
+
+def test_a_scene_without_loops_of_its_own_can_be_warmed_up(town: Path, tmp_path: Path) -> None:
+    scene = open_scene(town, tmp_path / "copy", end_s=60.0)
+    later = going_on(scene, warm_up(scene, tmp_path / "warm", until_s=30.0, seed=1))
+    assert later.begin_s == 30.0
+    run_alone(later, tmp_path / "run", seed=1)
+    departed = [one.departed_s for one in read_trips(tmp_path / "run" / "tripinfo.xml", end_s=60.0)]
+    assert any(0.0 <= moment_s < 30.0 for moment_s in departed), "who drove before is still there"
 
 
 @pytest.mark.parametrize("fault", ["none", "two", "lost", "outside", "broken"])

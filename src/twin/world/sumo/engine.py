@@ -63,6 +63,7 @@ def _client() -> Any:
 
 def sumo_command(scene: Scene, out: Path, *, seed: int, loops: Path | None) -> list[str]:
     """Return the command line of one run; every output goes to `out`."""
+    out = out.resolve()  # SUMO runs in the scene's folder
     out.mkdir(parents=True, exist_ok=True)
     edges = out / "edges.add.xml"
     edges.write_text(
@@ -76,8 +77,8 @@ def sumo_command(scene: Scene, out: Path, *, seed: int, loops: Path | None) -> l
         *("-c", str(scene.config)),
         *("--additional-files", ",".join(str(path) for path in additional)),
         *(("--load-state", str(scene.state)) if scene.state else ()),
-        *("--begin", f"{scene.begin_s:g}"),
-        *("--end", f"{scene.end_s:g}"),
+        *("--begin", f"{scene.begin_s:.12g}"),
+        *("--end", f"{scene.end_s:.12g}"),
         *("--step-length", "1"),
         *("--seed", str(seed)),
         *("--time-to-teleport", "-1"),

@@ -14,7 +14,7 @@ from twin.network.model import SingleMap
 from twin.network.quality import QualityReport
 from twin.network.sumo.convert import designs_of, map_from_net
 from twin.network.sumo.detectors import PERIOD_S, Loop, loops_of
-from twin.network.sumo.net import NetFile, read_net
+from twin.network.sumo.net import UNREADABLE, NetFile, opened, read_net
 from twin.network.sumo.programs import SignalDesign
 from twin.world.sumo.city import City, is_city, open_city
 from twin.world.sumo.meters import Meter
@@ -162,12 +162,13 @@ def _last_departure_s(files: list[Path]) -> float:
 
 def _departures(path: Path) -> Iterator[float]:
     try:
-        for _, element in Xml.iterparse(path):
-            if element.tag in {"vehicle", "trip", "person"}:
-                yield seconds(element.get("depart", "0"))
-            elif element.tag in {"flow", "personFlow"}:
-                yield seconds(element.get("end", "0"))
-            if element.tag in {"vehicle", "trip", "flow"}:
-                element.clear()
-    except (OSError, Xml.ParseError) as error:
+        with opened(path) as file:
+            for _, element in Xml.iterparse(file):
+                if element.tag in {"vehicle", "trip", "person"}:
+                    yield seconds(element.get("depart", "0"))
+                elif element.tag in {"flow", "personFlow"}:
+                    yield seconds(element.get("end", "0"))
+                if element.tag in {"vehicle", "trip", "flow"}:
+                    element.clear()
+    except UNREADABLE as error:
         raise InputError(Fault("sumo", path.name, f"cannot be read ({error})")) from error

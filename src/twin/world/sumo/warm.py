@@ -18,6 +18,7 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 
 from twin.errors import SimulationError
+from twin.network.sumo.net import opened
 from twin.units import kph_from_mps
 from twin.world.sumo.city import City
 from twin.world.sumo.engine import sumo_home, sumo_program
@@ -53,22 +54,24 @@ def warm_up(
     fails.
     """
     folder = folder.resolve()  # SUMO runs in the scene's folder
-    name = f"warm-{until_s:g}-{seed}"
+    name = f"warm-{until_s:.12g}-{seed}"
     warm = Warm(until_s, folder / f"{name}.state.xml.gz", folder / f"{name}.loops.xml")
     if warm.state.is_file() and warm.loops.is_file():
         return warm
     folder.mkdir(parents=True, exist_ok=True)
     state, loops = (path.with_name(f"new-{path.name}") for path in (warm.state, warm.loops))
+    counting = ",".join(str(path) for path in _counting(scene, loops))
     command = [
         *(sumo_program("sumo"), "-c", str(scene.config), "--seed", str(seed)),
-        *("--additional-files", ",".join(str(path) for path in _counting(scene, loops))),
-        *("--begin", f"{scene.begin_s if begin_s is None else begin_s:g}"),
-        *("--end", f"{until_s + 1:g}"),
-        *("--save-state.times", f"{until_s:g}", "--save-state.files", str(state)),
+        *(("--additional-files", counting) if counting else ()),
+        *("--begin", f"{scene.begin_s if begin_s is None else begin_s:.12g}"),
+        *("--end", f"{until_s + 1:.12g}"),
+        *("--save-state.times", f"{until_s:.12g}", "--save-state.files", str(state)),
         *("--step-length", "1", "--time-to-teleport", "-1", "--no-warnings", "true"),
         *("--no-step-log", "false", "--step-log.period", str(_REPORT_EVERY_S)),
         *("--duration-log.disable", "true"),
     ]
+    loops.write_text("<detector/>\n", encoding="utf-8")  # it stays so where nothing counts
     _run(command, scene.folder, on_second)
     loops.replace(warm.loops)
     state.replace(warm.state)
@@ -78,10 +81,11 @@ def warm_up(
 def _counting(scene: Scene, file: Path) -> Iterator[Path]:
     """Yield the additional files with all loops writing into one file."""
     for path in scene.additional:
-        tree = Xml.parse(path)
+        with opened(path) as packed:
+            tree = Xml.parse(packed)
         for loop in tree.getroot().iter("inductionLoop"):
             loop.set("file", str(file.resolve()))
-        copy = path.with_name(f"counting-{path.name}")
+        copy = path.with_name(f"counting-{path.name.removesuffix('.gz')}")
         tree.write(copy, encoding="utf-8")
         yield copy
 
