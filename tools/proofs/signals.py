@@ -86,7 +86,7 @@ def prove(data: Path) -> str:
         for run in runs:
             _check(run)
         kills = _signals_kill.report(
-            data / "signals" / "ingolstadt1", folder / "kill", real.options("kill")
+            data / "signals" / "bologna_acosta", folder / "kill", real.options("kill")
         )
     picture = ROOT / "docs" / PICTURE
     picture.parent.mkdir(parents=True, exist_ok=True)
