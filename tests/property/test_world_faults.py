@@ -151,6 +151,9 @@ def test_faults_are_read_from_words_and_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "faults.toml"
     path.write_text("lost = 0.1\ncut = [[600, 720]]\n")
     assert read_faults(str(path), seed=1) == told
-    for wrong in ("lots=0.1", "lost=2", "lost=much", str(tmp_path / "none.toml"), "cut=5"):
+    assert read_faults("lost=0.1,seed=3", seed=1) == Faults(seed=3, lost=0.1)
+    backwards = ("cut=720-600", "late=0.1,late_s=-5", "broken_from_s=nan")
+    unknown = ("lots=0.1", "lost=2", "lost=much", str(tmp_path / "none.toml"), "cut=5")
+    for wrong in (*unknown, *backwards):
         with pytest.raises(InputError):
             read_faults(wrong, seed=0)

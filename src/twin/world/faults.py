@@ -7,6 +7,7 @@ batches elsewhere changes nothing.
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from twin.events import Direction, Passage, Reading
 from twin.units import HOUR_S, SECOND_US
 
 _ALIKE: Final = {"0": "D", "D": "0", "8": "B", "B": "8", "1": "T", "T": "1", "5": "S", "S": "5"}
+
+_NEVER_BEFORE: Final = frozenset({"late_s", "out_of_order_s", "broken_from_s"})
 
 READING: Final = "reading"
 PASSAGE: Final = "passage"
@@ -121,15 +124,19 @@ def _value(name: str, value: Any) -> Any:
         number = int(value) if name == "seed" else float(value)
     except (TypeError, ValueError) as error:
         raise InputError(Fault(f"faults.{name}", str(value), "is not a number")) from error
-    share = known[name].default == 0.0
+    share = known[name].default == 0.0 and name != "seed"
     if share and not 0.0 <= number <= 1.0:
         raise InputError(Fault(f"faults.{name}", str(value), "must be a share from 0 to 1"))
+    if not share and name in _NEVER_BEFORE and not 0.0 <= number < math.inf:
+        raise InputError(Fault(f"faults.{name}", str(value), "must be 0 s or more"))
     return number
 
 
 def _window(value: Any) -> Window:
-    start, end = value.split("-") if isinstance(value, str) else value
-    return float(start), float(end)
+    start, end = (float(part) for part in (value.split("-") if isinstance(value, str) else value))
+    if not 0.0 <= start < end:
+        raise InputError(Fault("faults.cut", str(value), "must begin before it ends, as 600-720"))
+    return start, end
 
 
 class Distorter:
