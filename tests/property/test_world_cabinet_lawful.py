@@ -11,7 +11,8 @@ from twin.clock import datetime_from_us
 from twin.events import DecisionEvent, DecisionKind, DecisionState
 from twin.ids import GroupId
 from twin.network.model import Junction
-from twin.world.cabinet import BEAT_US, Aspect, Cabinet
+from twin.world.cabinet import Aspect, Cabinet
+from twin.world.patience import BEAT_US
 from world_fake import crossing
 
 START_US = 1_781_600_000_000_000

@@ -2,7 +2,8 @@
 
 Pure: time comes as an argument and the state moves in beats of half a second, so that it does not
 depend on how often it is asked. Whatever is requested, two groups in conflict are never green
-together, every green lasts its minimum, and every intergreen is kept.
+together, every green lasts its minimum, and every intergreen is kept. No stage is shown or held
+when somebody could not be served within the longest red afterwards: then a lease ends early.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from twin.errors import MapError
 from twin.events import ControlMode, DecisionEvent, DecisionKind
 from twin.network.model import Junction, SignalGroup, SignalPlan
 from twin.units import SECOND_US
+from twin.world.patience import BEAT_US, Heads, Patience
 
-BEAT_US: Final = 500_000
 LONGEST_LEASE_S: Final = 300.0
 _RESTART_AFTER_US: Final = 86_400 * SECOND_US  # not driven for so long: begin again from all red
 _PEAK_HOURS: Final = "peak_hours"
@@ -75,6 +76,7 @@ class Cabinet:
             stage.id: frozenset(stage.groups) for stage in junction.stages
         }
         self._between_us = _between_us(junction)
+        self._patience = Patience(junction, self._between_us)
         self._lease: _Lease | None = None
         self._restart(now_us - now_us % BEAT_US)
 
@@ -126,12 +128,15 @@ class Cabinet:
             return Reply(accepted=False, reason="lease is over")
         if until_us - now_us > us_from_seconds(LONGEST_LEASE_S):
             return Reply(accepted=False, reason="lease is too long")
+        if not self._lawful(stage, self._patience.served):
+            return Reply(accepted=False, reason="others would be red too long")
         self._lease = _Lease(stage, until_us)
         return Reply(accepted=True)
 
     def _beat(self, now_us: int) -> None:
         if self._lease and (
-            now_us >= self._lease.until_us or self._starving(self._lease.stage, now_us)
+            now_us >= self._lease.until_us
+            or not self._lawful(self._lease.stage, self._patience.served)
         ):
             self._lease = None
         if self._starts_us is not None:
@@ -187,52 +192,22 @@ class Cabinet:
             ]
         return max(moments)
 
-    def _starving(self, stage: str, now_us: int) -> bool:
-        """Say whether holding `stage` keeps a group red beyond what the map allows."""
-        return any(
-            now_us - self._ended_us[group] + self._clearing_us(group)
-            > us_from_seconds(self._groups[group].max_red_s)
-            for group in self._groups.keys() - self._greens - self._stages[stage]
-        )
+    def _heads(self) -> Heads:
+        return Heads(self._now_us, self._stage, self._greens, self._began_us, self._ended_us)
+
+    def _lawful(self, wanted: str, groups: frozenset[str]) -> bool:
+        return self._patience.keeps(self._heads(), wanted, groups)
 
     def _own(self, now_us: int) -> str:
-        """Return the plan's stage; first whoever would be red too long until the plan serves them.
+        """Return the plan's stage; before it whoever could not be served in time afterwards.
 
-        A lease may leave a group red just before the plan would keep it red for most of a cycle.
+        A lease may leave several groups red for long just before the plan would keep them red for
+        most of a cycle. Whom the plans themselves serve too seldom is left to them.
         """
-        plan, planned = self._plan(now_us), self._planned(now_us)
-        waiting = self._groups.keys() - self._greens - self._stages[planned]
-        red_us = {group: now_us - self._ended_us[group] for group in waiting}
-        overdue = {
-            group: red
-            for group in waiting
-            if (red := red_us[group] + self._until_us(plan, group, now_us))
-            > us_from_seconds(self._groups[group].max_red_s)
-            and us_from_seconds(plan.cycle_s) + self._clearing_us(group)
-            <= us_from_seconds(self._groups[group].max_red_s)
-        }
-        if not overdue:
+        planned, groups = self._planned(now_us), self._patience.planned
+        if self._lawful(planned, groups):
             return planned
-        longest = max(overdue, key=lambda group: (overdue[group], group))
-        return next((name for name, some in self._stages.items() if longest in some), planned)
-
-    def _until_us(self, plan: SignalPlan, group: str, now_us: int) -> int:
-        """Return how long the plan may leave a group red from now on."""
-        at_s = (now_us / SECOND_US - plan.offset_s) % plan.cycle_s
-        starts_s, total_s = [], 0.0
-        for stage, length_s in plan.steps:
-            if group in self._stages[stage]:
-                starts_s.append((total_s - at_s) % plan.cycle_s)
-            total_s += length_s
-        if not starts_s:
-            return 0
-        return us_from_seconds(min(starts_s)) + self._clearing_us(group)
-
-    def _clearing_us(self, group: str) -> int:
-        """Return what may pass before a group's green: others' minimum green and the intergreen."""
-        least_s = max(one.min_green_s for one in self._groups.values())
-        into = (us for (_, starting), us in self._between_us.items() if starting == group)
-        return us_from_seconds(least_s) + max(into, default=0)
+        return self._patience.due(self._heads(), groups)
 
     def _planned(self, now_us: int) -> str:
         plan = self._plan(now_us)

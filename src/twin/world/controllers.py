@@ -13,7 +13,8 @@ from twin.events import Acknowledgement, DecisionEvent, SignalStatus
 from twin.ids import derived_id
 from twin.network.model import SingleMap
 from twin.units import SECOND_US
-from twin.world.cabinet import BEAT_US, Cabinet, Shown
+from twin.world.cabinet import Cabinet, Shown
+from twin.world.patience import BEAT_US
 from twin.world.service import Pause, Service, together, wait_s
 
 _POLL_S: Final = 20.0
