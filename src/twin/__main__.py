@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "map": "twin.commands.maps:maps",
     "deadletters": "twin.commands.deadletters:deadletters",
     "database": "twin.commands.database:database",
+    "history": "twin.commands.history:history",
     "keys": "twin.commands.keys:keys",
     "settings": "twin.commands.settings:settings",
     "warm": "twin.commands.warm:warm",

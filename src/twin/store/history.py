@@ -1,0 +1,216 @@
+"""The history of a UTC day, by kind: streamed in order, counted, and told apart by one hash.
+
+The hash is SHA-256 over the rows in their order, each as MessagePack. It covers what both engines
+and Parquet keep alike: the number of a commit and the mark of the newest version of a decision
+belong to one database alone and stay out. Access decisions are about single vehicles: they are no
+history, only their counts are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Table, Text, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from twin.errors import Fault, InputError
+from twin.events import DecisionKind
+from twin.store.database import Database
+from twin.store.days import DAY_US
+from twin.store.tables import decision, minute_picture, observation, watermark
+
+Rows = list[tuple[Any, ...]]
+SMALLEST_COUNT: Final = 5  # a smaller number of vehicles is not told
+_SLICES: Final = 24  # a day is asked for in so many parts: each statement stays short
+_PACKED: Final = ("speed_mps", "flow_vps", "density_vpm", "source")
+
+
+class Kind(StrEnum):
+    """What history consists of; each is a table."""
+
+    OBSERVATION = "observation"
+    MINUTE = "minute_picture"
+    DECISION = "decision"
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """How many rows, and their SHA-256 in hex."""
+
+    rows: int
+    sha256: str
+
+
+class Digester:
+    """Counts rows and hashes them one after the other."""
+
+    def __init__(self) -> None:
+        """Begin with no rows."""
+        self._rows = 0
+        self._hash = hashlib.sha256()
+        self._encode = msgspec.msgpack.Encoder().encode
+
+    def take(self, rows: Rows) -> None:
+        """Add rows; how they are cut into batches changes nothing."""
+        self._rows += len(rows)
+        self._hash.update(b"".join(map(self._encode, rows)))
+
+    def digest(self) -> Digest:
+        """Return the sum so far."""
+        return Digest(self._rows, self._hash.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How a kind is read: its columns, its order, rows at once, and what is done to a row."""
+
+    table: Table
+    columns: tuple[str, ...]
+    order: tuple[str, ...]
+    at_once: int
+    plain: Callable[[Any], tuple[Any, ...]] = tuple
+
+
+def _unpacked(row: Any) -> tuple[Any, ...]:
+    return (row.time_us, row.map_version, *(zlib.decompress(getattr(row, n)) for n in _PACKED))
+
+
+_OBSERVED: Final = (
+    *("time_us", "sensor", "period_ms", "count", "speed_mps", "occupancy_frac"),
+    *("event_id", "late", "content"),
+)
+_DECIDED: Final = ("time_us", "id", "version", "kind", "state", "target", "until_us", "body")
+SHAPES: Final = {
+    Kind.OBSERVATION: _Shape(observation, _OBSERVED, ("time_us", "sensor", "period_ms"), 20_000),
+    Kind.MINUTE: _Shape(
+        minute_picture,
+        ("time_us", "map_version", *_PACKED),
+        ("time_us", "map_version"),
+        16,
+        _unpacked,
+    ),
+    Kind.DECISION: _Shape(decision, _DECIDED, ("time_us", "id", "version"), 2_000),
+}
+
+
+def first_us(day: date) -> int:
+    """Return the first microsecond of a UTC day."""
+    return (day - date(1970, 1, 1)).days * DAY_US
+
+
+def day_of(time_us: int) -> date:
+    """Return the UTC day of a moment."""
+    return datetime.fromtimestamp(time_us // DAY_US * 86_400, UTC).date()
+
+
+async def stream_day(database: Database, kind: Kind, day: date) -> AsyncIterator[Rows]:
+    """Give the rows of a day in order, a bounded batch at a time, all of one state."""
+    shape = SHAPES[kind]
+    start_us, step_us = first_us(day), DAY_US // _SLICES
+    async with database.read() as connection:
+        for begin_us in range(start_us, start_us + DAY_US, step_us):
+            query = select(*(shape.table.c[name] for name in shape.columns)).where(
+                *_between(kind, begin_us, begin_us + step_us)
+            )
+            query = query.order_by(*_order(shape, connection))
+            found = await connection.stream(query.execution_options(yield_per=shape.at_once))
+            async for rows in found.partitions(shape.at_once):
+                yield [shape.plain(row) for row in rows]
+
+
+async def digest_day(database: Database, kind: Kind, day: date) -> Digest:
+    """Count and hash the rows of a day."""
+    digester = Digester()
+    async for rows in stream_day(database, kind, day):
+        digester.take(rows)
+    return digester.digest()
+
+
+async def count_day(connection: AsyncConnection, kind: Kind, day: date) -> int:
+    """Count the rows of a day that an export would hold."""
+    start_us = first_us(day)
+    query = select(func.count()).select_from(SHAPES[kind].table)
+    return (
+        await connection.execute(query.where(*_between(kind, start_us, start_us + DAY_US)))
+    ).scalar_one()
+
+
+async def oldest_us(connection: AsyncConnection, kind: Kind) -> int | None:
+    """Return the time of the oldest row of a kind, access decisions too; None without rows."""
+    query = select(func.min(SHAPES[kind].table.c.time_us))
+    found: int | None = (await connection.execute(query)).scalar_one()
+    return found
+
+
+async def days_between(database: Database, from_us: int, to_us: int) -> list[date]:
+    """Return the UTC days with from_us <= time < to_us that have rows of any kind, in order."""
+    found: set[date] = set()
+    async with database.read() as connection:
+        for kind in Kind:
+            column = SHAPES[kind].table.c.time_us
+            next_us = from_us
+            while True:  # from day to day by the index, however many rows a day has
+                query = select(func.min(column)).where(column >= next_us, column < to_us)
+                time_us = (await connection.execute(query)).scalar_one()
+                if time_us is None:
+                    break
+                found.add(day_of(time_us))
+                next_us = (time_us // DAY_US + 1) * DAY_US
+    return sorted(found)
+
+
+async def access_counts(
+    connection: AsyncConnection, from_us: int, to_us: int
+) -> list[dict[str, Any]]:
+    """Count access decisions by gate and state; a number below `SMALLEST_COUNT` is None."""
+    query = (
+        select(decision.c.target, decision.c.state, func.count())
+        .where(decision.c.kind == DecisionKind.ACCESS.value)
+        .where(decision.c.time_us >= from_us, decision.c.time_us < to_us)
+        .group_by(decision.c.target, decision.c.state)
+        .order_by(decision.c.target, decision.c.state)
+    )
+    return [
+        {"gate": gate, "state": state, "count": count if count >= SMALLEST_COUNT else None}
+        for gate, state, count in await connection.execute(query)
+    ]
+
+
+async def refuse_open(database: Database, day: date, *, now_us: int, lateness_s: float) -> None:
+    """Raise InputError while readings of a day may still come in time.
+
+    A day is closed when the clock has passed its end by the allowed lateness, and the events have
+    passed it too (or have stood still for another day).
+    """
+    end_us = first_us(day) + DAY_US
+    if now_us < end_us + int(lateness_s * 1_000_000):
+        rule = f"is still open: it closes at its end (UTC) and {lateness_s:g} s of lateness"
+        raise InputError(Fault("day", day.isoformat(), rule, "open"))
+    async with database.read() as connection:
+        newest = (await connection.execute(select(func.max(watermark.c.time_us)))).scalar_one()
+    if newest is not None and newest < end_us and now_us < end_us + DAY_US:
+        rule = "is still open: the worker has not come to its end yet; see the lag at /metrics"
+        raise InputError(Fault("day", day.isoformat(), rule, "open"))
+
+
+def _between(kind: Kind, begin_us: int, end_us: int) -> Sequence[ColumnElement[bool]]:
+    table = SHAPES[kind].table
+    within = [table.c.time_us >= begin_us, table.c.time_us < end_us]
+    if kind is Kind.DECISION:
+        within.append(table.c.kind != DecisionKind.ACCESS.value)
+    return within
+
+
+def _order(shape: _Shape, connection: AsyncConnection) -> list[ColumnElement[Any]]:
+    """Order by bytes on both engines: the collation of a server must not change the hash."""
+    columns: list[Column[Any]] = [shape.table.c[name] for name in shape.order]
+    if connection.dialect.name != "postgresql":
+        return list(columns)
+    return [c.collate("C") if isinstance(c.type, Text) else c for c in columns]
