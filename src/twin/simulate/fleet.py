@@ -39,6 +39,11 @@ class Fleet:
     def __len__(self) -> int:
         return len(self.key)
 
+    @property
+    def kinds(self) -> int:
+        """Return how many classes there are: rows of an `Access` for this fleet."""
+        return 1 + int(self.kind.max(initial=0))
+
     def origins(self) -> Ints:
         """Return the nodes where trips start, each once: for `turns_of`."""
         return np.unique(self.origin)

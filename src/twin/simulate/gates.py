@@ -25,6 +25,15 @@ def regate(rows: Records, free: str, gap: str, vps: Floats, now_s: float, debt: 
     rows[gap] = gaps
 
 
+def stuck(approaches: Records, turn_rows: Records, links: int) -> Ints:
+    """Return the links that are full and wait for each other in a ring, rows."""
+    here = approaches[:links]
+    full = here["entered"] - here["left"] >= here["room"]
+    ahead = np.where(full & (here["head"] >= 0), turn_rows["link"][here["head"]], -1)
+    ahead[ahead >= 0] = np.where(full[ahead[ahead >= 0]], ahead[ahead >= 0], -1)
+    return in_rings(ahead.astype(np.int64))
+
+
 def in_rings(ahead: Ints) -> Ints:
     """Return the rows that come back to themselves by following `ahead` (-1: nowhere)."""
     indegree = np.bincount(ahead[ahead >= 0], minlength=len(ahead))

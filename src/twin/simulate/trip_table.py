@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.columns import Bools, Floats, Ints
-from twin.simulate.kernels.records import ARRIVED
+from twin.simulate.kernels.records import ARRIVED, INSIDE, NOT_ENTERED, REFUSED, TURNED_AWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ class VehicleTotals:
     refused: int
     turned_away: int
 
+    @classmethod
+    def of(cls, status: npt.NDArray[np.int8], depart_s: Floats, time_s: float) -> VehicleTotals:
+        """Count what vehicles do at a time."""
+        counts = np.bincount(status, minlength=5)
+        due = int(((status == NOT_ENTERED) & (depart_s <= time_s)).sum())
+        gone = counts[[INSIDE, ARRIVED, REFUSED, TURNED_AWAY]].tolist()
+        return cls(due + sum(gone), due, *gone)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -41,6 +49,15 @@ class Series:
     entered: Ints
     left: Ints
     vehicle_s: Floats
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[float, Ints, Ints, Floats]], links: int) -> Series:
+        """Put reports together."""
+        columns = [np.array([row[k] for row in rows]) for k in range(4)]
+        shape = (len(rows), links)
+        entered, left = (column.reshape(shape).astype(np.int64) for column in columns[1:3])
+        spent_s = columns[3].reshape(shape).astype(np.float64)
+        return cls(columns[0].astype(np.float64), entered, left, spent_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,28 +13,21 @@ from twin.errors import SimulationError
 from twin.simulate.access import Access
 from twin.simulate.choice import FIXED, RouteChoice
 from twin.simulate.fleet import Fleet
-from twin.simulate.gates import in_rings, regate
+from twin.simulate.gates import regate, stuck
 from twin.simulate.kernels.choices import draw_each
-from twin.simulate.kernels.records import (
-    ARRIVED,
-    INSIDE,
-    LIVE,
-    NOT_ENTERED,
-    REFUSED,
-    TURNED_AWAY,
-    Trace,
-    Ways,
-)
+from twin.simulate.kernels.records import LIVE, NOT_ENTERED, Trace, Ways
 from twin.simulate.kernels.trees import grow_trees
 from twin.simulate.kernels.vehicles import advance, measure, rouse
 from twin.simulate.ltm import check_roads
 from twin.simulate.roads import Roads, Turns, approach_capacity
+from twin.simulate.speeds import carried_vps, respeed
 from twin.simulate.steps import choose_step
 from twin.simulate.trip_table import Paths, Series, Trips, VehicleTotals
 from twin.simulate.wires import (
     Placed,
     approach_records,
     joints_of,
+    live_goals,
     net_of,
     turn_order,
     turn_records,
@@ -86,7 +79,7 @@ class VehicleRun:
         check_roads(roads, step_s)
         self.roads, self.turns, self.fleet, self.step_s = roads, turns, fleet, step_s
         self.choice = choice
-        self._access = Access.open_to_all(len(roads), _kinds(fleet)) if access is None else access
+        self._access = Access.open_to_all(len(roads), fleet.kinds) if access is None else access
         key = np.arange(len(roads), dtype=np.int64) if link_key is None else link_key
         self._order = turn_order(turns, key)
         self._capacity_vps = approach_capacity(roads, turns)
@@ -106,6 +99,7 @@ class VehicleRun:
         )
         self._joints = joints_of(roads, turns)
         self._debt = np.zeros(2 * len(approaches) + len(turns.link))
+        self._in_vps = np.full(len(roads), np.inf)
         # seconds now, looks taken, access periods begun, reports written
         self._clock = np.zeros(1)
         self._done = np.array([0, 0, 0], np.int64)
@@ -138,10 +132,12 @@ class VehicleRun:
         """
         approaches, turn_rows = self._net.approaches, self._net.turns
         ends, links, now_s = len(approaches), len(self.roads), self.time_s
-        closed = approaches["in_gap_s"][:links] == math.inf
+        here = approaches[:links]
+        closed = here["in_gap_s"] == math.inf
         if in_vps is not None:
+            self._in_vps[:] = in_vps
             vps = np.full(ends, np.inf)
-            vps[:links] = np.minimum(in_vps, self.roads.capacity_vps)
+            vps[:links] = np.minimum(in_vps, carried_vps(self.roads, here, self.step_s))
             regate(approaches, "in_free_s", "in_gap_s", vps, now_s, self._debt[:ends])
         if out_vps is not None:
             vps = np.minimum(out_vps, self._capacity_vps)
@@ -149,8 +145,21 @@ class VehicleRun:
         if turn_vps is not None:
             vps = np.asarray(turn_vps, np.float64)[self._order]
             regate(turn_rows, "free_at_s", "gap_s", vps, now_s, self._debt[2 * ends :])
-        changed = (closed != (approaches["in_gap_s"][:links] == math.inf)).any()
+        changed = (closed != (here["in_gap_s"] == math.inf)).any()
         rouse(self._net, self.time_s, ALL_AGAIN if changed else STAY)
+        return self
+
+    def drive_at(self, free_speed_mps: Floats) -> Self:
+        """Set free speeds (links,) from now on; places on links stay as they are.
+
+        Who is on a link drives the rest of it at the new speed. Raises SimulationError.
+        """
+        here, ring_s = self._net.approaches[: len(self.roads)], self._net.ring_s
+        before_s = here["free_s"].copy()
+        if len(respeed(self.roads, here, ring_s, free_speed_mps, self.time_s, self.step_s)):
+            self.limit(in_vps=self._in_vps.copy())
+            seen_s = self._ways.link_s + here["free_s"] - before_s
+            self._choose_anew(np.maximum(seen_s, here["free_s"]))
         return self
 
     def run(self, duration_s: float) -> Self:
@@ -191,6 +200,8 @@ class VehicleRun:
 
         Raises SimulationError naming a column that does not fit.
         """
+        if "approaches" in state and state["approaches"].shape == self._net.approaches.shape:
+            self._net.approaches[...] = state["approaches"]  # with the speeds that ways stand on
         self._ways = self._permitted(int(state["seed"][0]), at_s=float(state["clock"][0]))
         for name, column in self._columns().items():
             if name not in state or state[name].shape != column.shape:
@@ -221,6 +232,11 @@ class VehicleRun:
     def storage(self) -> Ints:
         """Return how many vehicles each link holds when it is full."""
         return np.asarray(self._net.approaches["room"][: len(self.roads)].copy(), np.int64)
+
+    @property
+    def free_s(self) -> Floats:
+        """Return the free travel time of each link as it holds now, rounded up, (links,)."""
+        return np.asarray(self._net.approaches["free_s"][: len(self.roads)].copy(), np.float64)
 
     @property
     def rounded_s(self) -> Floats:
@@ -255,20 +271,12 @@ class VehicleRun:
     @property
     def gridlock(self) -> Ints:
         """Return the links that stand for ever: each is full and waits for the next in a ring."""
-        approaches, turn_rows, links = self._net.approaches, self._net.turns, len(self.roads)
-        here = approaches[:links]
-        full = here["entered"] - here["left"] >= here["room"]
-        ahead = np.where(full & (here["head"] >= 0), turn_rows["link"][here["head"]], -1)
-        ahead[ahead >= 0] = np.where(full[ahead[ahead >= 0]], ahead[ahead >= 0], -1)
-        return in_rings(ahead.astype(np.int64))
+        return stuck(self._net.approaches, self._net.turns, len(self.roads))
 
     def totals(self) -> VehicleTotals:
         """Return the vehicles of the whole run so far."""
         status = self._net.vehicles["status"]
-        counts = np.bincount(status, minlength=5)
-        due = int(((status == NOT_ENTERED) & (self.fleet.depart_s <= self.time_s)).sum())
-        gone = counts[[INSIDE, ARRIVED, REFUSED, TURNED_AWAY]].tolist()
-        return VehicleTotals(due + sum(gone), due, *gone)
+        return VehicleTotals.of(status, self.fleet.depart_s, self.time_s)
 
     def trips(self) -> Trips:
         """Return what every vehicle has done so far, in the order of the fleet."""
@@ -276,11 +284,7 @@ class VehicleRun:
 
     def series(self) -> Series:
         """Return the counts at all reports so far."""
-        columns = [np.array([row[k] for row in self._rows]) for k in range(4)]
-        shape = (len(self._rows), len(self.roads))
-        entered, left = (column.reshape(shape).astype(np.int64) for column in columns[1:3])
-        spent_s = columns[3].reshape(shape).astype(np.float64)
-        return Series(columns[0].astype(np.float64), entered, left, spent_s)
+        return Series.of(self._rows, len(self.roads))
 
     def paths(self) -> Paths:
         """Return the links that vehicles have entered so far; empty without `record`."""
@@ -294,6 +298,7 @@ class VehicleRun:
             "clock": self._clock,
             "done": self._done,
             "debt": self._debt,
+            "in_vps": self._in_vps,
             "approaches": net.approaches,
             "turns": net.turns,
             "nodes": net.nodes,
@@ -343,7 +348,7 @@ class VehicleRun:
     def _permitted(self, seed: int, *, at_s: float = 0.0) -> Ways:
         """Return what vehicles choose by under the access of a time."""
         forbidden, group = self._access.at(at_s)
-        if len(group) < _kinds(self.fleet) or forbidden.shape[1] != len(self.roads):
+        if len(group) < self.fleet.kinds or forbidden.shape[1] != len(self.roads):
             message = f"access for {len(group)} classes and {forbidden.shape[1]} links does not fit"
             raise SimulationError(message)
         free_s = self._net.approaches["free_s"][: len(self.roads)].copy()
@@ -366,34 +371,27 @@ class VehicleRun:
 
     def _begin_period(self) -> None:
         """Take the rules that hold from now on; travel times stay as they were seen."""
-        seen_s = self._ways.link_s
+        self._done[1] += 1
+        self._choose_anew(self._ways.link_s)
+
+    def _choose_anew(self, seen_s: Floats) -> None:
+        """Have everybody choose by the rules and speeds that hold now, and by times as seen."""
         self._ways = self._permitted(int(self._ways.seed[0]), at_s=self.time_s)
         self._ways.link_s[:] = seen_s
         self._grow(np.ones(len(self._goals), np.bool_))
-        self._done[1] += 1
         rouse(self._net, self.time_s, ALL_AGAIN)
 
     def _look(self) -> None:
         """Measure travel times, and find the quickest ways if anybody asks for them."""
         self._done[0] += 1
         measure(self._net, self.time_s, self._ways.link_s)
-        wanted = self._live_goals(self.time_s + self.choice.update_s)
+        wanted = live_goals(
+            self._net.vehicles, self.time_s + self.choice.update_s, len(self._goals)
+        )
         if wanted.any():
             self._grow(wanted)
             rouse(self._net, self.time_s, LIVE_AGAIN)
 
-    def _live_goals(self, until_s: float) -> Bools:
-        """Return the destinations of those who choose by what they see until a time."""
-        rows = self._net.vehicles
-        under_way = (rows["status"] <= INSIDE) & (rows["depart_s"] < until_s)
-        wanted = np.zeros(len(self._goals), np.bool_)
-        wanted[rows["goal"][under_way & (rows["mode"] == LIVE)]] = True
-        return wanted
-
     def _grow(self, wanted: Bools) -> None:
         ways = self._ways
         grow_trees(self._goals, self._joints, ways.link_s, ways.forbidden, wanted, ways.live)
-
-
-def _kinds(fleet: Fleet) -> int:
-    return 1 + int(fleet.kind.max(initial=0))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.columns import Floats, Ints
+from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.fleet import Fleet
 from twin.simulate.kernels.records import (
@@ -14,6 +14,7 @@ from twin.simulate.kernels.records import (
     BY_HABIT,
     FOLLOWS_PATH,
     INSIDE,
+    LIVE,
     NODE,
     TURN,
     UNDECIDED,
@@ -115,6 +116,14 @@ def vehicle_records(fleet: Fleet, goals: Ints) -> Records:
     made["goal"] = np.searchsorted(goals, fleet.destination)
     made["mode"] = np.where(np.diff(fleet.path_start) > 0, FOLLOWS_PATH, BY_HABIT)
     return made
+
+
+def live_goals(vehicles: Records, until_s: float, goals: int) -> Bools:
+    """Return the destinations of those who choose by what they see until a time, (goals,)."""
+    under_way = (vehicles["status"] <= INSIDE) & (vehicles["depart_s"] < until_s)
+    wanted = np.zeros(goals, np.bool_)
+    wanted[vehicles["goal"][under_way & (vehicles["mode"] == LIVE)]] = True
+    return wanted
 
 
 def node_records(roads: Roads, turns: Turns, approaches: Records) -> tuple[Records, Ints]:
