@@ -41,6 +41,7 @@ def frame() -> Frame:
             lines=(*lines, ((_EAST, 40.41), (_EAST + 0.012, 40.41))),
             length_m=np.full(5, LENGTH_M),
             free_speed_mps=np.full(5, SPEED_MPS),
+            top_speed_mps=np.full(5, SPEED_MPS),
             capacity_vps=np.full(5, 4000.0 / 3600.0),
             storage_veh=np.full(5, 300.0),
             lanes=np.array([2, 2, 2, 2, 1]),

@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster
 from twin.scenario.engine import Cancelled, run_seed
 from twin.scenario.outcome import Pair, SeedRun
 from twin.scenario.project import Project
+from twin.scenario.results.intervals import intervals_of
 from twin.scenario.run import Plan, plan_of, run_plan
 from twin.scenario.store import read_pair
 from what_if_town import project
@@ -119,6 +120,36 @@ def test_a_split_and_a_zone_send_a_share_round() -> None:
         assert through(plan, run, "AN") + through(plan, run, "AS") == pytest.approx(whole, abs=3)
         lost = run.entered[-1] - run.left[-1]
         assert (lost >= 0).all()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "{edit: free_speed, links: [AN], kph: 15, from: 07:10, until: 07:20}",
+        "{edit: work_zone, links: [AN], speed_kph: 15, from: 07:10, until: 07:20}",
+    ],
+)
+def test_a_speed_limit_holds_in_its_hours_only(edit: str) -> None:
+    base, edited, _, plan = both(f"[{edit}]", more="routes: {kind: fixed}")
+    rows = {clock: int(np.flatnonzero(plan.frame.times_s == 60.0 * clock)[0]) for clock in (10, 20)}
+    an, south = (plan.frame.links.ids.index(name) for name in ("AN", "AS"))
+    assert (edited.entered[: rows[10] + 1] == base.entered[: rows[10] + 1]).all()
+    spent = [run.vehicle_s[rows[10] + 1 : rows[20]].sum(axis=0)[an] for run in (base, edited)]
+    assert spent[1] > 0
+    gone = edited.entered[:, south]
+    assert gone[rows[20]] > 20  # by habit they know the speed limit
+    assert gone[-1] <= gone[rows[20]] + 2
+    assert edited.queue_veh[rows[10] + 1 : rows[20], an].max() <= 2  # slow is not queued
+
+
+def test_a_higher_free_speed_is_seen_in_results() -> None:
+    base, edited, _, plan = both("[{edit: free_speed, links: [WA], kph: 90}]")
+    table = plan.frame.links
+    row = table.ids.index("WA")
+    assert table.top_speed_mps[row] == pytest.approx(25.0)
+    slow, fast = (intervals_of(plan.frame, run, 300.0).speed_mps[3, row] for run in (base, edited))
+    assert slow <= 14.0 + 1e-6
+    assert fast > 20.0
 
 
 def test_who_may_enter_a_zone_still_may_when_more_may() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from twin.scenario.outcome import SeedRun, Spells, StepTold, Trips
 from twin.scenario.project import Project
 from twin.scenario.rights import Rights, kinds_of, rights_of
 from twin.scenario.signals import Signals, signals_of
-from twin.scenario.study import Limit, Place, Study
+from twin.scenario.study import Limit, Place, SpeedRule, Study
 from twin.simulate.choice import RouteChoice
 from twin.simulate.fleet import Fleet, fleet
 from twin.simulate.kernels.records import REFUSED, TURNED_AWAY
@@ -47,7 +47,7 @@ class Side:
     """A study as arrays: small enough to send to another process.
 
     stream_origin, stream_destination   node rows;  stream_zones: (streams, 2) rows of the frame's
-    stream_class   row of the classes;  limits: (row, limit)
+    stream_class   row of the classes;  limits, speeds: (row of a link, what holds there when)
     """
 
     roads: Roads
@@ -57,6 +57,7 @@ class Side:
     rights: Rights
     signals: Signals
     limits: tuple[tuple[int, Limit], ...]
+    speeds: tuple[tuple[int, SpeedRule], ...]
     streams: tuple[Stream, ...]
     changes: tuple[Change, ...]
     stream_nodes: Ints
@@ -94,6 +95,7 @@ def side_of(project: Project, study: Study, zones: tuple[str, ...], *, step_s: f
         rights=rights_of(study, project.classes, doors),
         signals=signals_of(study, turns, start_s=project.start_s),
         limits=tuple((rows[limit.link], limit) for limit in study.limits),
+        speeds=_speed_rules(study, project.scenario.weather),
         streams=study.streams,
         changes=study.changes,
         stream_nodes=nodes,
@@ -173,6 +175,8 @@ def run_seed(
             if stop is not None and stop():
                 raise Cancelled("the run was cancelled")
         if moment in changes:
+            if side.speeds:
+                run.drive_at(_speeds(side, moment))
             _limit(run, side, moment)
     return watch.finished(side, drawn, vclass, seed)
 
@@ -189,6 +193,7 @@ class _Watch:
     def __init__(self, run: VehicleRun) -> None:
         self._run = run
         self._rows: list[tuple[Floats, Floats, Floats]] = []
+        self._free_s: list[Floats] = []
         self._waiting: list[float] = []
         self._times: list[float] = []
 
@@ -197,6 +202,7 @@ class _Watch:
         run = self._run
         columns = (run.entered, run.left, run.vehicle_s)
         self._rows.append(tuple(column.astype(np.float64) for column in columns))  # type: ignore[arg-type]
+        self._free_s.append(run.free_s)
         self._waiting.append(float(run.waiting.sum()))
         self._times.append(run.time_s)
 
@@ -214,7 +220,7 @@ class _Watch:
         free_s = doors.longest(side.roads.free_s)
         added = doors.longest(side.roads.free_s + run.rounded_s) - free_s
         rounded = np.flatnonzero(added > 1e-9)
-        queue = queues(times, entered, left, free_s + added)
+        queue = queues(times, entered, left, np.stack([doors.longest(s) for s in self._free_s]))
         return SeedRun(
             seed=seed,
             entered=entered.astype(np.float32),
@@ -237,11 +243,11 @@ class _Watch:
 def queues(times_s: Floats, entered: Floats, left: Floats, free_s: Floats) -> Floats:
     """Return the vehicles of each link that have been on it for longer than its free time, (T, L).
 
-    Counts are taken as straight between reports.
+    free_s   (T, L) as it holds at each report. Counts are taken as straight between reports.
     """
     found = np.zeros_like(entered)
     for row in range(1, len(times_s)):
-        ago = np.maximum(times_s[row] - free_s, 0.0)
+        ago = np.maximum(times_s[row] - free_s[row], 0.0)
         after = np.clip(np.searchsorted(times_s, ago, side="right"), 1, row)
         start, end = times_s[after - 1], times_s[after]
         part = np.clip((ago - start) / (end - start), 0.0, 1.0)
@@ -333,8 +339,25 @@ def _closed(study: Study) -> set[tuple[int, int]]:
 def _moments(side: Side) -> set[float]:
     """Return when a capacity changes."""
     edges = {edge for _, limit in side.limits for edge in (limit.from_s, limit.until_s)}
+    edges |= {edge for _, rule in side.speeds for edge in (rule.from_s, rule.until_s)}
     dated = {edge for edge in edges if 0 < edge < side.horizon_s and math.isfinite(edge)}
     return {0.0} | dated | set(side.signals.moments(side.horizon_s))
+
+
+def _speed_rules(study: Study, weather: Weather | None) -> tuple[tuple[int, SpeedRule], ...]:
+    """Return the dated free speeds of a study, in its weather."""
+    factor = 1.0 if weather is None else weather.speed_factor
+    rows = study.network.link_rows
+    return tuple((rows[one.link], replace(one, mps=one.mps * factor)) for one in study.speeds)
+
+
+def _speeds(side: Side, time_s: float) -> Floats:
+    """Return the free speeds that hold from a moment on, pieces of links as their links."""
+    mps = side.roads.free_speed_mps.copy()
+    for row, rule in side.speeds:
+        if rule.from_s <= time_s < rule.until_s:
+            mps[side.doors.owner == row] = rule.mps
+    return mps
 
 
 def _limit(run: VehicleRun, side: Side, time_s: float) -> None:

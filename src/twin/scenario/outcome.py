@@ -25,6 +25,7 @@ Singles = npt.NDArray[np.float32]
 class LinkTable:
     """The links of both sides, columns of shape (L,), as they are in the base in dry weather.
 
+    top_speed_mps the highest free speed that either side has at any time
     storage_veh   vehicles that a link holds when it stands full
     kind          value of `LinkClass`; road: name of the carriageway that it is part of, or empty
     signalled     whether its end is a junction with signals
@@ -41,6 +42,7 @@ class LinkTable:
     lines: tuple[Line, ...]
     length_m: Floats
     free_speed_mps: Floats
+    top_speed_mps: Floats
     capacity_vps: Floats
     storage_veh: Floats
     lanes: Ints

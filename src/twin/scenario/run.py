@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from twin.columns import Floats
 from twin.network.model import SingleMap
 from twin.scenario.engine import Cancelled, Side, report_times, run_seed, shared_step, side_of
 from twin.scenario.outcome import Frame, LinkTable, Pair, SeedRun, Singles
@@ -229,6 +230,7 @@ def _link_table(base: Study, edited: Study) -> LinkTable:
         signalled=np.array([link.to_node in ends for link in links], np.bool_),
         in_base=rows < len(first.links),
         in_edited=np.ones(len(links), np.bool_),
+        top_speed_mps=_top_speeds(base, edited),
         **roads,
     )
 
@@ -243,3 +245,14 @@ def _columns(first: SingleMap, second: SingleMap) -> dict[str, Any]:
     storage = before.jam_vpm * before.length_m
     added = (after.jam_vpm * after.length_m)[len(before) :]
     return columns | {"storage_veh": np.concatenate([storage, added])}
+
+
+def _top_speeds(base: Study, edited: Study) -> Floats:
+    """Return the highest free speed of every link on either side at any time."""
+    top = roads_of(edited.network).free_speed_mps
+    before = roads_of(base.network).free_speed_mps
+    top[: len(before)] = np.maximum(top[: len(before)], before)
+    rows = edited.network.link_rows
+    for rule in (*base.speeds, *edited.speeds):
+        top[rows[rule.link]] = max(top[rows[rule.link]], rule.mps)
+    return top

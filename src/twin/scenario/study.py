@@ -38,6 +38,16 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeedRule:
+    """A link has another free speed in [from_s, until_s); of several the last counts."""
+
+    link: str
+    mps: float
+    from_s: float
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ban:
     """Some drivers may not enter `links`, or turn from `turn[0]` into `turn[1]`.
 
@@ -83,6 +93,7 @@ class Study:
     streams: tuple[Stream, ...] = ()
     changes: tuple[Change, ...] = ()
     limits: tuple[Limit, ...] = ()
+    speeds: tuple[SpeedRule, ...] = ()
     bans: tuple[Ban, ...] = ()
     zones: tuple[ZoneRule, ...] = ()
     plans: tuple[PlanRun, ...] = ()

@@ -52,7 +52,7 @@ class Capacity(Edit, frozen=True, kw_only=True, tag="capacity"):
 
 
 class FreeSpeed(Edit, frozen=True, kw_only=True, tag="free_speed"):
-    """Links get another free speed, for the whole horizon."""
+    """Links get another free speed."""
 
     links: Links
     kph: Speed | None = None
@@ -144,7 +144,7 @@ class Incident(Edit, frozen=True, kw_only=True, tag="incident"):
 
 
 class WorkZone(Edit, frozen=True, kw_only=True, tag="work_zone"):
-    """Lanes are closed and the others carry less; a speed limit holds for the whole horizon."""
+    """Lanes are closed, the others carry less, and a speed limit holds."""
 
     links: Links
     lanes_closed: Annotated[int, Meta(ge=0)] = 0

@@ -22,10 +22,10 @@ from twin.scenario.edits.form import (
     WorkZone,
 )
 from twin.scenario.edits.place import Here
-from twin.scenario.study import Ban, Limit, Place, Swap, appended
+from twin.scenario.study import Ban, Limit, Place, SpeedRule, Swap, appended
 from twin.units import mps_from_kph, vps_from_vph
 
-_ONE_DIAGRAM = "a link has one free speed for the whole scenario"
+_ONE_DIAGRAM = "a weather holds for the whole scenario"
 
 
 def close_link(edit: CloseLink, here: Here) -> list[Swap]:
@@ -82,17 +82,24 @@ def _new_capacity(link: Link, edit: Capacity) -> float:
 
 
 def free_speed(edit: FreeSpeed, here: Here) -> list[Swap]:
-    """Change the free speed in the map."""
+    """Give links another free speed, in the map or for a time."""
     if (edit.kph is None) == (edit.factor is None):
         here.refuse("kph", edit.kph, "is given, or `factor`, not both")
-    here.undated(edit, _ONE_DIAGRAM)
-    swaps = []
-    for link in here.links(edit.links):
-        speed = link.free_speed_mps * (edit.factor or 1.0)
-        if edit.kph is not None:
-            speed = mps_from_kph(edit.kph)
-        swaps.append(_link_swap(here, link, replace(link, free_speed_mps=speed)))
-    return swaps
+    links = here.links(edit.links)
+    wanted = [link.free_speed_mps * (edit.factor or 1.0) for link in links]
+    if edit.kph is not None:
+        wanted = [mps_from_kph(edit.kph)] * len(links)
+    return _speeds(links, wanted, edit, here)
+
+
+def _speeds(links: list[Link], wanted: list[float], edit: Edit, here: Here) -> list[Swap]:
+    """Change the map where a speed holds for ever, else date it."""
+    pairs = list(zip(links, wanted, strict=True))
+    if edit.from_ is None and edit.until is None:
+        return [_link_swap(here, link, replace(link, free_speed_mps=mps)) for link, mps in pairs]
+    from_s, until_s = here.window(edit)
+    rules = [SpeedRule(str(link.id), mps, from_s, until_s) for link, mps in pairs]
+    return appended(here.study, "speeds", *rules)
 
 
 def new_link(edit: NewLink, here: Here) -> list[Swap]:
@@ -179,11 +186,8 @@ def work_zone(edit: WorkZone, here: Here) -> list[Swap]:
         limits += _both_ends(link, edit, here, share)
     swaps = appended(here.study, "limits", *limits)
     if edit.speed_kph is not None:
-        here.undated(edit, f"{_ONE_DIAGRAM}; drop speed_kph to date the works")
         limit_mps = mps_from_kph(edit.speed_kph)
-        for link in links:
-            speed = min(link.free_speed_mps, limit_mps)
-            swaps.append(_link_swap(here, link, replace(link, free_speed_mps=speed)))
+        swaps += _speeds(links, [min(one.free_speed_mps, limit_mps) for one in links], edit, here)
     return swaps
 
 

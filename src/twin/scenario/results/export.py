@@ -156,7 +156,7 @@ def _performance(results: Results, side: Side) -> Iterator[tuple[str, ...]]:
             km = float(links.length_m[row]) / KM_M
             speed = min(
                 float(driven_km[row]) / max(float(present_h[row]), 1e-9),
-                float(links.free_speed_mps[row]) * 3.6,
+                float(links.top_speed_mps[row]) * 3.6,
             )
             moving = driven_km[row] > 0 and present_h[row] > 0
             yield (

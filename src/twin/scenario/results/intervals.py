@@ -20,7 +20,7 @@ class LinkIntervals:
     from_s, until_s  (I,) float64  since the start of the scenario
     flow_vps     mean of what entered and left (Edie: distance driven over length and time)
     density_vpm  vehicle seconds over length and time, all lanes together
-    speed_mps    distance over vehicle seconds, never above free speed; NaN on an empty link
+    speed_mps    distance over vehicle seconds, at most the top speed; NaN on an empty link
     queue_veh    longest queue at a report moment of the interval
     lost_s       vehicle seconds beyond free travel time: delay
     distance_m   vehicle metres
@@ -79,7 +79,7 @@ def intervals_of(frame: Frame, run: SeedRun, interval_s: float) -> LinkIntervals
     free = free_s_of(frame, run)
     distance = through * frame.links.length_m
     with np.errstate(divide="ignore", invalid="ignore"):
-        speed = np.minimum(distance / present_s, frame.links.free_speed_mps)
+        speed = np.minimum(distance / present_s, frame.links.top_speed_mps)
     speed[present_s < _EMPTY_VEH_S] = np.nan
     return LinkIntervals(
         from_s=times[:-1],

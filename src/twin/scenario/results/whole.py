@@ -212,7 +212,7 @@ def _link_values(frame: Frame, run: SeedRun, intervals: LinkIntervals) -> Floats
     return np.stack(
         [
             run.left[-1].astype(np.float64),
-            np.minimum(speed, frame.links.free_speed_mps) * 3.6,
+            np.minimum(speed, frame.links.top_speed_mps) * 3.6,
             lost / HOUR_S,
             intervals.queue_veh.max(axis=0).astype(np.float64),
             spell_s(run.full, len(frame.links)) / 60.0,
