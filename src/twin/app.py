@@ -38,6 +38,7 @@ from twin.network.model import SingleMap
 from twin.settings import Environment, Settings
 from twin.store import maps
 from twin.store.database import Database
+from twin.store.retention import DAY_S, Keep
 from twin.supervisor import end, first_death, settle, signals
 
 _LOG: Final = logging.getLogger(__name__)
@@ -230,7 +231,22 @@ class Service:
 
 
 async def _forget(service: Service) -> None:
-    await Forgetting(service.database, service.clock).run()
+    await Forgetting(service.database, service.clock, keep=_keep(service.settings)).run()
+
+
+def _keep(settings: Settings) -> Keep:
+    def lasting(days: int) -> float | None:
+        return days * DAY_S if days else None
+
+    return Keep(
+        passage_s=settings.keep_passages_h * 3600,
+        dead_letter_s=settings.keep_dead_letters_d * DAY_S,
+        minute_s=lasting(settings.keep_minutes_d),
+        observation_s=lasting(settings.keep_observations_d),
+        decision_s=lasting(settings.keep_decisions_d),
+        audit_s=lasting(settings.keep_audit_d),
+        exported_only=settings.keep_exported,
+    )
 
 
 class _Server(uvicorn.Server):

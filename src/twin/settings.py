@@ -95,6 +95,28 @@ class Settings(BaseModel):
         float,
         Field(ge=1, le=3600, description="live state is kept so often, s of event time"),
     ] = 60
+    keep_passages_h: Annotated[
+        float, Field(gt=0, le=24, description="passages are kept so long, h; a day at most")
+    ] = 24
+    keep_dead_letters_d: Annotated[
+        int, Field(ge=1, description="what refused records held is kept so long, days")
+    ] = 30
+    keep_minutes_d: Annotated[
+        int, Field(ge=0, description="minutes are kept so long, 7 days or more; 0 = for ever")
+    ] = 400
+    keep_observations_d: Annotated[
+        int, Field(ge=0, description="readings are kept so long, 7 days or more; 0 = for ever")
+    ] = 0
+    keep_decisions_d: Annotated[
+        int, Field(ge=0, description="decisions are kept so long, 7 days or more; 0 = for ever")
+    ] = 0
+    keep_audit_d: Annotated[
+        int, Field(ge=0, description="the audit is kept so long, 365 days or more; 0 = for ever")
+    ] = 0
+    keep_exported: Annotated[
+        bool,
+        Field(description="history goes only once it was exported (`twin history export`)"),
+    ] = False
     log_level: Annotated[
         str,
         Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING, ERROR"),
@@ -111,6 +133,16 @@ class Settings(BaseModel):
             message = "must be an IANA time zone such as Europe/Madrid"
             raise ValueError(message) from error
         return name
+
+    @field_validator("keep_minutes_d", "keep_observations_d", "keep_decisions_d")
+    @classmethod
+    def _week(cls, days: int) -> int:
+        return _at_least(days, 7)
+
+    @field_validator("keep_audit_d")
+    @classmethod
+    def _year(cls, days: int) -> int:
+        return _at_least(days, 365)
 
     def automatic(self, junction: str) -> bool:
         """Say whether a junction is set to be controlled without a person's approval."""
@@ -155,6 +187,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rule = "the embedded log lives in the SQLite file; with PostgreSQL name a broker: kafka://"
         raise SettingsError(Fault("TWIN_LOG", settings.log, rule))
     return settings
+
+
+def _at_least(days: int, least: int) -> int:
+    if 0 < days < least:
+        message = f"must be {least} days or more, or 0 for ever"
+        raise ValueError(message)
+    return days
 
 
 def _unknown(name: str, known: list[str]) -> Fault:

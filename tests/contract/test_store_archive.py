@@ -168,7 +168,7 @@ async def test_a_day_without_rows_is_exported_as_such(database: Database, tmp_pa
 async def test_the_export_stands_in_the_audit(database: Database, tmp_path: Path) -> None:
     manifest = await export(database, tmp_path)
     (entry,) = await audit.list_entries(database)
-    assert (entry.act, entry.target, entry.person) == (archive.EXPORTED, "2026-06-16", "test")
+    assert (entry.act, entry.target, entry.person) == ("history.export", "2026-06-16", "test")
     assert entry.detail["observation"]["sha256"] == manifest.kinds[Kind.OBSERVATION].sha256
 
 

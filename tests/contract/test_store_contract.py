@@ -332,7 +332,8 @@ async def test_dead_letters_are_mended_replayed_and_expire(database: Database) -
     assert (entry.state, entry.to_replay, entry.changed_by) == (LetterState.MENDED, b"good", "ada")
     assert await deadletters.mark_replayed(database, ["l1"], by="ada", now_us=6) == 1
     assert await deadletters.mark_replayed(database, ["l1"], by="ada", now_us=7) == 0
-    assert await deadletters.expire(database, START_US + 1, now_us=8) == 1
+    async with database.write() as connection:
+        assert await deadletters.expire(connection, START_US + 1, now_us=8) == 1
     entry = await deadletters.get_letter(database, "l1")
     assert entry is not None
     assert (entry.state, entry.to_replay) == (LetterState.EXPIRED, None)
@@ -353,7 +354,7 @@ async def test_the_outbox_keeps_its_order(database: Database) -> None:
     await outbox.done(database, [])
 
 
-async def test_minutes_are_kept_and_forgotten(database: Database) -> None:
+async def test_minutes_are_kept(database: Database) -> None:
     """Columns come back to the bit; a map version can be asked for alone."""
     _, epochs = await assign(database, [READ], "worker-1")
     column = np.array([1.5, np.nan], np.float32).tobytes()
@@ -362,20 +363,17 @@ async def test_minutes_are_kept_and_forgotten(database: Database) -> None:
         await write_commit(database, Commit(epochs=epochs, minute=minute))
     found = await minutes.minutes(database, 1, 2, map_version="v1")
     assert [(minute.time_us, minute.speed_mps) for minute in found] == [(1, column), (2, column)]
-    assert await minutes.forget_minutes(database, 2) == 1
-    assert len(await minutes.minutes(database, 0, 9)) == 2
+    assert len(await minutes.minutes(database, 0, 9)) == 3
 
 
-async def test_passages_are_kept_once_and_forgotten(database: Database) -> None:
-    """A passage stands under gate and id once; after its time it is gone."""
+async def test_passages_are_kept_once(database: Database) -> None:
+    """A passage stands under gate and id once."""
     _, epochs = await assign(database, [READ], "worker-1")
     early, late = a_passage("p1"), a_passage("p2", later_s=60)
     await write_commit(database, Commit(epochs=epochs, passages=[early, late]))
     await write_commit(database, Commit(epochs=epochs, passages=[early]))
     assert await passages.passages_between(database, 0, 2 * START_US) == [late, early]
     assert await passages.passages_between(database, 0, 2 * START_US, limit=1) == [late]
-    assert await passages.forget_passages(database, START_US + 1) == 1
-    assert await passages.passages_between(database, 0, 2 * START_US) == [late]
 
 
 async def test_maps_are_kept_whole(database: Database) -> None:
@@ -478,10 +476,12 @@ async def test_what_is_past_its_time_is_forgotten(database: Database) -> None:
     await write_commit(database, a_commit(epochs, end=10))
     keep = retention.Keep(passage_s=60.0, dead_letter_s=120.0, minute_s=180.0)
     now_us = START_US + 60_000_000
-    assert await retention.forget_old(database, keep, now_us=now_us) == (0, 0, 0)
-    assert await retention.forget_old(database, keep, now_us=now_us + 1) == (1, 0, 0)
-    now_us = START_US + 180_000_001
-    assert await retention.forget_old(database, keep, now_us=now_us) == (0, 1, 1)
+    gone = retention.Forgotten
+    assert await retention.forget_old(database, keep, now_us=now_us) == gone()
+    assert await retention.forget_old(database, keep, now_us=now_us + 1) == gone(passages=1)
+    now_us = START_US + 86_400_000_000 + 179_999_999  # minutes go by whole days
+    assert await retention.forget_old(database, keep, now_us=now_us) == gone(dead_letters=1)
+    assert await retention.forget_old(database, keep, now_us=now_us + 1) == gone(minutes=1)
     assert await passages.passages_between(database, 0, 2 * START_US) == []
     letter = await deadletters.get_letter(database, "l1")
     assert letter is not None

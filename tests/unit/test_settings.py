@@ -42,6 +42,9 @@ def test_an_unknown_variable_is_named_with_its_neighbour() -> None:
         ("TWIN_TICK_S", "0"),
         ("TWIN_LEASE_S", "nan"),
         ("TWIN_LOG_LEVEL", "LOUD"),
+        ("TWIN_KEEP_PASSAGES_H", "25"),
+        ("TWIN_KEEP_OBSERVATIONS_D", "6"),
+        ("TWIN_KEEP_AUDIT_D", "364"),
     ],
 )
 def test_a_value_out_of_range_is_named(name: str, value: str) -> None:

@@ -1,4 +1,4 @@
-"""What may no longer be kept goes, every hour, for as long as the service runs."""
+"""Every hour what may no longer be kept goes, and the parts of the coming days are made."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 from twin.clock import Clock
 from twin.ingest.patience import Patience
 from twin.store.database import Database
+from twin.store.days import make_ahead
 from twin.store.retention import Forgotten, Keep, forget_old
 
 _LOG: Final = logging.getLogger(__name__)
@@ -43,4 +44,8 @@ class Forgetting:
             await self._pause(self._clock.wall_seconds(EVERY_S))
 
     async def _once(self) -> Forgotten:
+        known = self._database.known_days
+        async with self._database.write() as connection:
+            ahead = await make_ahead(connection, self._clock.now_us(), known)
+        known |= ahead
         return await forget_old(self._database, self._keep, now_us=self._clock.now_us())

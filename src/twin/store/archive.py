@@ -20,7 +20,7 @@ from sqlalchemy import func, select, update
 
 from twin.clock import iso_from_us
 from twin.errors import Fault, InputError, MapError
-from twin.store import audit, history, maps
+from twin.store import audit, exports, history, maps
 from twin.store.database import Database
 from twin.store.days import DAY_US
 from twin.store.history import Digest, Digester, Kind
@@ -28,7 +28,6 @@ from twin.store.inserts import insert_history
 from twin.store.parquet import DayWriter, read_rows
 from twin.store.tables import decision
 
-EXPORTED: Final = "history.export"
 IMPORTED: Final = "history.import"
 _FORMAT: Final = 1
 
@@ -66,14 +65,7 @@ async def export_day(
         access = await history.access_counts(connection, start_us, start_us + DAY_US)
     manifest = Manifest(day, kinds, access, iso_from_us(now_us))
     _put(_manifest_path(folder, day), manifest)
-    await audit.record(
-        database,
-        time_us=now_us,
-        person=person,
-        act=EXPORTED,
-        target=day.isoformat(),
-        detail={kind: msgspec.to_builtins(digest) for kind, digest in kinds.items()},
-    )
+    await exports.note(database, day, kinds, now_us=now_us, person=person)
     return manifest
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twin.log.contract import Place
 from twin.store.database import Database
@@ -98,21 +99,20 @@ async def mark_replayed(
     )
 
 
-async def expire(database: Database, before_us: int, *, now_us: int) -> int:
+async def expire(connection: AsyncConnection, before_us: int, *, now_us: int) -> int:
     """Drop the payloads of letters that came before a moment; return how many."""
-    async with database.write() as connection:
-        gone = await connection.execute(
-            update(dead_letter)
-            .where(dead_letter.c.arrival_us < before_us)
-            .where(dead_letter.c.state != LetterState.EXPIRED.value)
-            .values(
-                state=LetterState.EXPIRED.value,
-                payload=None,
-                mended=None,
-                changed_us=now_us,
-                changed_by="retention",
-            )
+    gone = await connection.execute(
+        update(dead_letter)
+        .where(dead_letter.c.arrival_us < before_us)
+        .where(dead_letter.c.state != LetterState.EXPIRED.value)
+        .values(
+            state=LetterState.EXPIRED.value,
+            payload=None,
+            mended=None,
+            changed_us=now_us,
+            changed_by="retention",
         )
+    )
     return gone.rowcount
 
 

@@ -142,28 +142,27 @@ async def count_day(connection: AsyncConnection, kind: Kind, day: date) -> int:
     ).scalar_one()
 
 
-async def oldest_us(connection: AsyncConnection, kind: Kind) -> int | None:
-    """Return the time of the oldest row of a kind, access decisions too; None without rows."""
-    query = select(func.min(SHAPES[kind].table.c.time_us))
-    found: int | None = (await connection.execute(query)).scalar_one()
-    return found
-
-
 async def days_between(database: Database, from_us: int, to_us: int) -> list[date]:
     """Return the UTC days with from_us <= time < to_us that have rows of any kind, in order."""
-    found: set[date] = set()
     async with database.read() as connection:
-        for kind in Kind:
-            column = SHAPES[kind].table.c.time_us
-            next_us = from_us
-            while True:  # from day to day by the index, however many rows a day has
-                query = select(func.min(column)).where(column >= next_us, column < to_us)
-                time_us = (await connection.execute(query)).scalar_one()
-                if time_us is None:
-                    break
-                found.add(day_of(time_us))
-                next_us = (time_us // DAY_US + 1) * DAY_US
-    return sorted(found)
+        found = [await days_of(connection, kind, from_us, to_us) for kind in Kind]
+    return sorted({day for days in found for day in days})
+
+
+async def days_of(connection: AsyncConnection, kind: Kind, from_us: int, to_us: int) -> list[date]:
+    """Return the UTC days with from_us <= time < to_us that have rows of a kind, in order.
+
+    It goes from day to day by the index, however many rows a day has. Access decisions count.
+    """
+    column = SHAPES[kind].table.c.time_us
+    found: list[date] = []
+    while True:
+        query = select(func.min(column)).where(column >= from_us, column < to_us)
+        time_us = (await connection.execute(query)).scalar_one()
+        if time_us is None:
+            return found
+        found.append(day_of(time_us))
+        from_us = (time_us // DAY_US + 1) * DAY_US
 
 
 async def access_counts(

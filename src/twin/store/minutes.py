@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from twin.store.database import Database
 from twin.store.records import MinutePicture
@@ -35,12 +35,3 @@ async def minutes(
         )
         for row in rows
     )
-
-
-async def forget_minutes(database: Database, before_us: int) -> int:
-    """Remove the minutes before a moment; return how many."""
-    async with database.write() as connection:
-        gone = await connection.execute(
-            delete(minute_picture).where(minute_picture.c.time_us < before_us)
-        )
-    return gone.rowcount

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, select
 
 from twin.columns import PassageFact
 from twin.store.database import Database
@@ -24,13 +24,6 @@ async def passages_between(
     )
     async with database.read() as connection:
         return [_fact(row) for row in await connection.execute(query)]
-
-
-async def forget_passages(database: Database, before_us: int) -> int:
-    """Remove the passages before a moment; return how many."""
-    async with database.write() as connection:
-        gone = await connection.execute(delete(passage).where(passage.c.time_us < before_us))
-    return gone.rowcount
 
 
 def _fact(row: Row[Any]) -> PassageFact:
