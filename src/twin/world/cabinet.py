@@ -193,7 +193,14 @@ class Cabinet:
         return max(moments)
 
     def _heads(self) -> Heads:
-        return Heads(self._now_us, self._stage, self._greens, self._began_us, self._ended_us)
+        return Heads(
+            self._now_us,
+            self._stage,
+            self._since_us,
+            self._greens,
+            self._began_us,
+            self._ended_us,
+        )
 
     def _lawful(self, wanted: str, groups: frozenset[str]) -> bool:
         return self._patience.keeps(self._heads(), wanted, groups)

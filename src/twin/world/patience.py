@@ -8,7 +8,7 @@ A controller that asks this before each beat is never caught between two groups 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from twin.clock import us_from_seconds
@@ -17,6 +17,7 @@ from twin.network.model import Junction, SignalPlan
 from twin.units import SECOND_US
 
 BEAT_US: Final = 500_000
+_NOBODY_US: Final = 86_400 * SECOND_US
 _SEEN_US: Final = SECOND_US  # who looks at the street once a second may see a red 1 s longer
 
 
@@ -24,11 +25,13 @@ _SEEN_US: Final = SECOND_US  # who looks at the street once a second may see a r
 class Heads:
     """What the heads show at a moment: the stage, its groups that are green, since and until when.
 
-    A group of the stage that is not among `greens` is on its way. Times in microseconds.
+    A group of the stage that is not among `greens` is on its way. Times in microseconds; `since_us`
+    is when the stage, or the change to it, began.
     """
 
     now_us: int
     stage: str
+    since_us: int
     greens: frozenset[str]
     began_us: Mapping[str, int]
     ended_us: Mapping[str, int]
@@ -55,21 +58,35 @@ class Patience:
             for name in self.served
             if all(self._plan_red_us(plan, name) <= self._most_us[name] for plan in junction.plans)
         )
-        self._round_us = self._longest_round_us()
+        self._held_until_us: dict[tuple[str, int, frozenset[str]], int] = {}
 
     def keeps(self, heads: Heads, wanted: str, groups: frozenset[str]) -> bool:
         """Say whether none of `groups` is red too long if `wanted` is shown next, or held a beat.
 
         Where somebody is too late already, it must not be made worse.
         """
-        reds = [heads.ended_us[one] + self._most_us[one] for one in groups - heads.greens]
-        if not reds or min(reds) - heads.now_us > self._round_us:
-            return True
         if wanted == heads.stage:
-            rest = replace(self._complete(heads), now_us=heads.now_us + BEAT_US)
-            late_us = self._late_us(rest, groups - rest.greens)
-        else:
-            late_us = self._late_us(heads, groups - heads.greens, first=wanted)
+            return self._holds(heads, groups)
+        late_us = self._late_us(heads, groups - heads.greens, first=wanted)
+        return late_us <= 0 or late_us <= self._late_us(heads, groups - heads.greens)
+
+    def _holds(self, heads: Heads, groups: frozenset[str]) -> bool:
+        """Say whether the stage may be held one more beat.
+
+        As long as it is held everybody is served so much later, no more: what is left over after
+        one look need not be looked at again.
+        """
+        key = heads.stage, heads.since_us, groups
+        if heads.now_us < self._held_until_us.get(key, 0):
+            return True
+        done = self._complete(heads)
+        rest = _at(done, heads.now_us + BEAT_US) if done is heads else done
+        late_us = self._late_us(rest, groups - rest.greens)
+        if late_us <= 0 and done is heads:
+            self._held_until_us = {
+                kept: us for kept, us in self._held_until_us.items() if kept[:2] == key[:2]
+            }
+            self._held_until_us[key] = heads.now_us - late_us
         return late_us <= 0 or late_us <= self._late_us(heads, groups - heads.greens)
 
     def due(self, heads: Heads, groups: frozenset[str]) -> str:
@@ -78,8 +95,8 @@ class Patience:
         return self._next(heads, waiting) if waiting else heads.stage
 
     def _late_us(self, heads: Heads, waiting: frozenset[str], first: str = "") -> int:
-        """Return how late the latest of `waiting` turns green; negative when all are in time."""
-        done, late_us = self._complete(heads), -SECOND_US
+        """Return how late the latest of `waiting` turns green; negative: how early, if all are."""
+        done, late_us = self._complete(heads), -_NOBODY_US
         late_us = max([late_us, *self._delays(heads, done, waiting)])
         waiting -= done.greens
         while waiting or first:
@@ -119,7 +136,8 @@ class Patience:
         )
         leave_us = _beat_from(leave_us)
         ended_us = {**heads.ended_us, **dict.fromkeys(ending, leave_us)}
-        left = replace(heads, stage=stage, greens=heads.greens - ending, ended_us=ended_us)
+        greens = heads.greens - ending
+        left = Heads(leave_us, stage, leave_us, greens, heads.began_us, ended_us)
         return self._started(left, leave_us)
 
     def _started(self, heads: Heads, from_us: int) -> Heads:
@@ -133,7 +151,7 @@ class Patience:
                 start_us = max(start_us, heads.ended_us[ending] + gap_us)
             began_us[name] = _beat_from(start_us)
             last_us = max(last_us, began_us[name])
-        return replace(heads, now_us=last_us, greens=groups, began_us=began_us)
+        return Heads(last_us, heads.stage, heads.since_us, groups, began_us, heads.ended_us)
 
     def _clearing_us(self, name: str) -> int:
         return max((gap_us for _, gap_us in self._into_us.get(name, ())), default=0)
@@ -149,15 +167,10 @@ class Patience:
             longest_s = max(longest_s, red_s)
         return us_from_seconds(longest_s) + self._clearing_us(name)
 
-    def _longest_round_us(self) -> int:
-        """Return more than it takes to show one stage and then each once, at minimum greens."""
-        each_us = [
-            max((self._least_us[one] for one in groups), default=0)
-            + max((max(self._clearing_us(one), self._yellow_us[one]) for one in groups), default=0)
-            + 2 * BEAT_US
-            for groups in self._stages.values()
-        ]
-        return sum(each_us) + 2 * max(each_us, default=0)
+
+def _at(heads: Heads, now_us: int) -> Heads:
+    """Return the same heads at another moment."""
+    return Heads(now_us, heads.stage, heads.since_us, heads.greens, heads.began_us, heads.ended_us)
 
 
 def _beat_from(moment_us: int) -> int:
