@@ -108,6 +108,26 @@ def test_a_scene_without_loops_of_its_own_can_be_warmed_up(town: Path, tmp_path:
     assert any(0.0 <= moment_s < 30.0 for moment_s in departed), "who drove before is still there"
 
 
+def test_an_end_before_the_begin_and_a_begin_outside_are_refused(
+    town: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="after the begin"):
+        open_scene(town, tmp_path / "one", end_s=-1.0)
+    scene = open_scene(town, tmp_path / "two", end_s=60.0)
+    assert scene.begin_at(20.0) == 20.0
+    for outside in (-5.0, 0.0, 60.0, 100.0):
+        with pytest.raises(InputError, match="between 0 and 60 s"):
+            scene.begin_at(outside)
+
+
+def test_a_scene_has_one_name_wherever_it_is_called_from(
+    town: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(town)
+    here = open_scene(Path(), tmp_path / "copy")
+    assert here.network.name == here.name == town.name
+
+
 @pytest.mark.parametrize("fault", ["none", "two", "lost", "outside", "broken"])
 def test_a_folder_that_is_no_scene_is_refused(fault: str, town: Path, tmp_path: Path) -> None:
     folder = tmp_path / "source"

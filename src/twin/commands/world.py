@@ -95,7 +95,8 @@ def world(
         str, typer.Option(help="all, a TOML file, or name=value,... (see the docs).")
     ] = "none",
     out: Annotated[
-        Path | None, typer.Option(help="Keep truth, trips and SUMO's outputs here.")
+        Path | None,
+        typer.Option(file_okay=False, help="Keep truth, trips and SUMO's outputs here."),
     ] = None,
     baseline: Annotated[
         bool, typer.Option("--baseline", help="Run SUMO alone first, with its own programs.")
@@ -135,7 +136,7 @@ def world(
                 return
             settled_s = 0.0
             if begin is not None:
-                settled_s = begin - scene.begin_s
+                settled_s = scene.begin_at(begin)
                 scene = going_on(scene, warm_up(scene, folder / "warm", until_s=begin, seed=seed))
             order = _Order(
                 scene=scene,

@@ -52,6 +52,16 @@ class Scene:
             return self.city.meters
         return tuple(Meter(loop.id, PERIOD_S, (loop.id,)) for loop in self.loops)
 
+    def begin_at(self, begin_s: float) -> float:
+        """Return how many seconds a later begin lies after the scene's own.
+
+        Raises InputError when it does not lie between begin and end.
+        """
+        if not self.begin_s < begin_s < self.end_s:
+            rule = f"must lie between {self.begin_s:g} and {self.end_s:g} s, SUMO's begin and end"
+            raise InputError(Fault("begin", f"{begin_s:g}", rule))
+        return begin_s - self.begin_s
+
 
 def open_scene(
     source: Path, copy: Path, *, end_s: float | None = None, timezone: str = "UTC"
@@ -59,8 +69,8 @@ def open_scene(
     """Copy the single *.sumocfg of a folder with all files that it names, and read them.
 
     `end_s` is SUMO's time; else the file's own end, else the last departure + 1800 s. Raises
-    InputError when there is not exactly one configuration or a file is missing, MapError for a
-    network that cannot be read.
+    InputError when there is not exactly one configuration, a file is missing or the end lies before
+    the begin, MapError for a network that cannot be read.
     """
     configs = sorted(source.glob("*.sumocfg"))
     if len(configs) != 1:
@@ -78,7 +88,7 @@ def open_scene(
         _copy(source, copy, name)
     additional = tuple(copy / name for name in named["additional-files"])
     net = read_net(copy / named["net-file"][0], additional=additional)
-    network, quality = map_from_net(net, timezone=timezone, name=source.name)
+    network, quality = map_from_net(net, timezone=timezone, name=source.resolve().name)
     routes = [copy / name for name in named["route-files"]]
     scene = Scene(
         name=source.resolve().name,
@@ -93,6 +103,9 @@ def open_scene(
         designs=designs_of(net),
         loops=loops_of(network.sensors),
     )
+    if scene.end_s <= scene.begin_s:
+        rule = f"must lie after the begin of the scenario, {scene.begin_s:g} s"
+        raise InputError(Fault("end", f"{scene.end_s:g}", rule))
     return _with_city(scene, source) if is_city(source) else scene
 
 
