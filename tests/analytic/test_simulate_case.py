@@ -220,6 +220,14 @@ CROSS = [road("a", "x", "y"), road("b", "w", "y"), road("c", "y", "p"), road("d"
         ({"links": [road("a", "x", "y", density_vpkm=200)]}, "at most the jam"),
         ({"links": [road("a", "x", "y"), road("a", "y", "z")]}, "an id of its own"),
         ({"links": [road("a", "x", "y", speed=3)]}, "speed"),
+        ({"links": [road("a", "x", "y")], "horizon_s": 1e300}, "horizon_s"),
+        (
+            {
+                "links": [road("a", "x", "y")],
+                "signals": [{"node": "y", "cycle_s": 1e-7, "greens": []}],
+            },
+            "cycle_s",
+        ),
         ({"links": CROSS}, "say the share"),
         ({"links": CROSS, "turns": [{"approach": "z", "link": "c", "share": 1}]}, "no such link"),
         ({"links": CROSS, "turns": [{"approach": "a", "link": "b", "share": 1}]}, "does not start"),

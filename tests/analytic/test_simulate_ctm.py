@@ -38,6 +38,8 @@ def test_queue_before_a_bottleneck_in_100_m_cells() -> None:
     served = np.interp(450 + 3600 + 1200, time_s, left)
     assert served == pytest.approx(4000, rel=5e-3)
     tails = np.interp(450 + 60 * np.array([20, 50, 80, 100]), time_s[1:], tail_km)
+    farthest = np.interp(450 + 60 * 55, time_s[1:], tail_km)
+    assert 12.5 - farthest == pytest.approx(8.3333, rel=5e-3)
     assert (tails[1] - tails[0]) * 2 == pytest.approx(-9.0909, rel=5e-3)
     assert tails[1] == pytest.approx(12.5 - 9.0909 * 50 / 60, rel=5e-3)
     assert (tails[3] - tails[2]) * 3 == pytest.approx(7.6923, rel=5e-3)

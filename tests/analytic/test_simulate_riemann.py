@@ -59,7 +59,7 @@ def test_a_queue_grows_backward_at_12_and_a_half_km_an_hour() -> None:
         assert tail == pytest.approx(-12.5 * minutes / 60, rel=1e-6)
     cells = cells_meet(20, 100, 0.2)
     shock = int(np.searchsorted(cells, 60)) * 0.02 - HALF_KM
-    assert shock == pytest.approx(-2.5, abs=0.03)
+    assert shock == pytest.approx(-2.5, rel=0.01)
 
 
 def test_a_released_jam_flows_at_capacity_between_its_two_waves() -> None:

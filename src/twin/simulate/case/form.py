@@ -109,7 +109,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A fixed-time signal: what is listed is red outside its greens."""
 
     node: Name
-    cycle_s: Positive
+    cycle_s: Annotated[float, Meta(ge=1)]
     offset_s: float = 0.0
     greens: list[Green]
 
@@ -183,13 +183,16 @@ class NetworkCase(
     signals: list[Signal] = []
     events: list[AnyEvent] = []
     capacity_drops: list[CapacityDrop] = []
-    horizon_s: Positive
+    horizon_s: Annotated[float, Meta(gt=0, le=1e7)]
     step_s: Annotated[
-        Positive, Meta(description="Wanted; the largest whole part of it that works is taken.")
+        float,
+        Meta(ge=0.01, description="Wanted; the largest whole part of it that works is taken."),
     ] = 5.0
-    report_s: Annotated[Positive, Meta(description="Between two rows of the results.")] = 60.0
+    report_s: Annotated[float, Meta(ge=0.01, description="Between two rows of the results.")] = 60.0
     kernel: Kernel = Kernel.LTM
-    cell_m: Annotated[Positive, Meta(description="Wanted length of a cell (cell model).")] = 100.0
+    cell_m: Annotated[float, Meta(ge=0.1, description="Wanted length of a cell (cell model).")] = (
+        100.0
+    )
 
 
 class Approach(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
