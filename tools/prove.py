@@ -29,10 +29,11 @@ def main(names: list[str]) -> None:
     sys.path.insert(0, str(ROOT / "tools" / "services"))
     for name in names or known:
         print(f"== {name}", flush=True)
+        head = header(name)  # before the proof draws its pictures: they would make the tree dirty
         body = importlib.import_module(name).prove(Path(folder).resolve())
         report = ROOT / "docs" / "reports" / f"{name}.md"
         report.parent.mkdir(exist_ok=True)
-        report.write_text(header(name) + body.rstrip() + "\n", encoding="utf-8")
+        report.write_text(head + body.rstrip() + "\n", encoding="utf-8")
         print(body, flush=True)
 
 
