@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -25,7 +26,7 @@ _FOR_EVER_US: Final = 1 << 62
 class Sender:
     """Sends readings when they are due, in order of arrival; while the service is away they wait.
 
-    `counts` is the sender's own record; `took_s` the machine's seconds that the last answer took.
+    `counts` is the sender's own record.
     """
 
     service: Service
@@ -33,10 +34,10 @@ class Sender:
     path: str = "/readings"
     encode: Callable[[Reading | Passage], bytes] = msgspec.json.encode
     counts: Counter[str] = field(default_factory=Counter)
-    took_s: float = 0.0
     _heap: list[tuple[int, int, bytes]] = field(default_factory=list)
     _number: int = 0
     _ended: bool = False
+    _asked_s: float = math.inf
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, items: Iterable[Timed]) -> None:
@@ -48,8 +49,9 @@ class Sender:
 
     @property
     def lag_s(self) -> float:
-        """The last answer's time in seconds of the service, at its present rate."""
-        return self.took_s / max(self.clock.wall_seconds(1.0), 1e-9)
+        """Seconds of the service, at its present rate, that an answer is out; 0 when none is."""
+        out_s = max(time.monotonic() - self._asked_s, 0.0)
+        return out_s / max(self.clock.wall_seconds(1.0), 1e-9)
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -74,9 +76,11 @@ class Sender:
     async def flush(self, until_us: int) -> None:
         """Send everything that is due by a moment."""
         while batch := self._due(until_us):
-            begun_s = time.monotonic()
-            answer = await self.service.send(self.path, batch)
-            self.took_s = time.monotonic() - begun_s
+            self._asked_s = time.monotonic()
+            try:
+                answer = await self.service.send(self.path, batch)
+            finally:
+                self._asked_s = math.inf
             self._count(len(batch), answer)
 
     def _due(self, until_us: int) -> list[bytes]:
