@@ -19,7 +19,9 @@ Ratios are worth what the peers' outputs are worth. What they have and ours lack
 
 - **UXsim** (C++ mode, platoons of five): the path and travel time of every platoon, route choice by
   a path search every ten minutes, pictures of vehicles in time and space. Ours moves flows by
-  turning shares: it knows counts, densities and speeds of every link, not who is who.
+  turning shares: it knows counts, densities and speeds of every link, not who is who. On the grid
+  ours has whole vehicles too, with a trip each and counts every five minutes; UXsim also keeps the
+  way of each packet, and where it is at every step.
 - **SUMO meso**: every vehicle with its departure, class, route and trip record, queues by lane,
   signals and right of way at junctions. Its time includes its start and the reading of a network
   that was built before; ours includes the building.
