@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
+from twin.errors import InputError
 from twin.scenario.engine import Cancelled, run_seed
 from twin.scenario.outcome import Pair, SeedRun
 from twin.scenario.project import Project
 from twin.scenario.results.intervals import intervals_of
 from twin.scenario.run import Plan, plan_of, run_plan
-from twin.scenario.store import read_pair
+from twin.scenario.store import read_pair, write_frame
 from what_if_town import project
 
 _TABLES = ("trips", "full", "gridlock", "step")
@@ -268,6 +269,15 @@ def test_runs_are_read_as_they_were_written(alone: Pair, tmp_path: Path) -> None
     assert stored.seeds == (1, 2)
     assert_same(stored.base[1], alone.base[1])
     assert len(stored.edited[:]) == 2
+
+
+def test_a_folder_of_another_version_is_refused_by_name(alone: Pair, tmp_path: Path) -> None:
+    write_frame(tmp_path, alone.frame, alone.seeds)
+    with np.load(tmp_path / "frame.npz") as file:
+        columns = {name: file[name] for name in file.files if name != "links.top_speed_mps"}
+    np.savez(tmp_path / "frame.npz", **columns)
+    with pytest.raises(InputError, match="top_speed_mps"):
+        read_pair(tmp_path)
 
 
 def test_a_run_can_be_cancelled_on_its_way(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def read_pair(folder: Path) -> Pair:
     try:
         texts = msgspec.json.decode(columns[_TEXTS].tobytes())
         links = {
-            field.name: columns.get(f"links.{field.name}", texts.get(f"links.{field.name}"))
+            field.name: _either(columns, texts, f"links.{field.name}")
             for field in fields(LinkTable)
         }
         table = LinkTable(**{name: _frozen(value) for name, value in links.items()})
@@ -138,6 +138,11 @@ def read_pair(folder: Path) -> Pair:
         raise _no_run(folder / _FRAME, str(error)) from error
     sides = {side: StoredRuns(folder, side, seeds) for side in SIDES}
     return Pair(frame, seeds, sides[BASE], sides[EDITED])
+
+
+def _either(columns: dict[str, Any], texts: dict[str, Any], name: str) -> Any:
+    """Return a column or a text. Raises KeyError, as in a folder of another version."""
+    return columns[name] if name in columns else texts[name]
 
 
 def _columns(path: Path) -> dict[str, Any]:
