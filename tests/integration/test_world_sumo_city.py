@@ -28,7 +28,7 @@ from twin.world.sumo.scene import Scene, open_scene
 from twin.world.sumo.street import Street, StreetPlan
 from twin.world.sumo.warm import going_on, history, warm_up
 
-pytestmark = pytest.mark.sumo
+pytestmark = [pytest.mark.sumo, pytest.mark.timeout(600)]  # on a busy machine
 
 START_S, LENGTH_S = 7 * 3600.0 + 120.0, 180.0  # a bus enters the old town
 BEGIN_S = START_S - 600.0
@@ -82,7 +82,6 @@ async def order(client: httpx.AsyncClient, operator: dict[str, str]) -> str:
     return str(answer.json()["id"])
 
 
-@pytest.mark.timeout(300)
 async def test_a_city_is_measured_obeyed_and_guarded(
     folder: Path, scene: Scene, tmp_path: Path
 ) -> None:

@@ -36,7 +36,7 @@ from twin.world.sumo.street import Street, StreetPlan
 from twin.world.truth import read_link_minutes
 from twin.world.wiretap import Wiretap
 
-pytestmark = pytest.mark.sumo
+pytestmark = [pytest.mark.sumo, pytest.mark.timeout(600)]  # on a busy machine
 
 START_S, LENGTH_S = 7 * 3600.0, 900.0
 FAULTS = replace(
@@ -72,7 +72,6 @@ def settings(folder: Path, scene: Scene, place: Path) -> Settings:
     )
 
 
-@pytest.mark.timeout(300)
 async def test_with_all_faults_on_nothing_is_unaccounted_for(
     folder: Path, scene: Scene, tmp_path: Path
 ) -> None:

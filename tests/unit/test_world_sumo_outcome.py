@@ -114,6 +114,22 @@ async def test_the_sender_keeps_items_until_they_are_due_and_counts_what_it_sent
     assert (sender.counts["posted"], sender.counts["sent_again"]) == (3, 4)
 
 
+async def test_the_sender_lags_only_while_an_answer_is_out() -> None:
+    lags = []
+
+    async with FakeService(away=2).client() as client:
+
+        async def pause(_: float) -> None:
+            lags.append(sender.lag_s)
+
+        sender = Sender(Service(client, key="k", pause=pause), ManualClock(0))
+        assert sender.lag_s == 0
+        sender.put([reading(0, SECOND_US)])
+        await sender.flush(2 * SECOND_US)
+        assert 0 < lags[0] < lags[1], "the second try waits since the first"
+        assert sender.lag_s == 0, "what was answered lags no more"
+
+
 def test_a_practice_clock_is_read_or_refused() -> None:
     clock = _clock("2026-06-16T06:00:00Z,5,1000")
     assert clock.wall_seconds(10.0) == 2.0
