@@ -298,3 +298,25 @@ def test_the_year_has_its_quota(used: int, reason: str) -> None:
     assert found[0][1] == reason
     after = verdicts(world, read("e1", "G1", "in", "2026-12-31T23:00:00"))
     assert after[0][1] == "NIGHT_WORKS_WINDOW"
+
+
+def test_a_fact_beyond_the_horizon_replaces_no_violation_by_another() -> None:
+    trader = {"authorisations": [right("T1", "TRADER")]}
+    events = [read("e1", "G1", "in", "06:30:00"), read("e2", "G1", "out", "07:45:00")]
+    assert reasons(decide(trader, events)) == ["OVERSTAY"]
+    soon = [*events, read("e3", "G7", "out", "06:36:00", delay_s=3600.0)]
+    late = [*events, read("e3", "G7", "out", "06:36:00", delay_s=80 * 3600.0)]
+    assert reasons(decide(trader, soon)) == ["TRANSIT_FORBIDDEN"]
+    assert [one.state for one in final_cases(decide(trader, late)).values()] == ["WITHDRAWN"]
+
+
+@pytest.mark.parametrize(
+    ("heard", "reason"),
+    [("2026-06-19T08:59:50", "OUTSIDE_WINDOW"), ("2026-06-19T08:59:51", "GOODS_WINDOW")],
+)
+def test_a_clock_found_wrong_beyond_the_horizon_accuses_nobody(heard: str, reason: str) -> None:
+    slow = {"type": "clock", "id": "k1", "gate": "G1", "offset_s": -20.0, "uncertainty_s": 0.5}
+    span = {"time": "2026-06-16T06:00:00Z", "until": "2026-06-16T12:00:00Z"}
+    told = slow | span | {"arrived": moment(heard).isoformat()}
+    rows = decide(GOODS, [read("e1", "G1", "in", "08:59:50"), told])
+    assert final_decisions(rows)["e1"].reason == reason
