@@ -143,6 +143,18 @@ def test_a_speed_limit_holds_in_its_hours_only(edit: str) -> None:
     assert edited.queue_veh[rows[10] + 1 : rows[20], an].max() <= 2  # slow is not queued
 
 
+def test_a_capacity_is_raised_in_its_hours_only() -> None:
+    edits = "[{edit: capacity, links: [WA, WA], factor: 2, from: 07:10, until: 07:20}]"
+    busy = "calibration: [{edit: demand_trips, origin: W, destination: A, trips: 4000}]"
+    base, edited, _, plan = both(edits, more=f"{busy}\nroutes: {{kind: fixed}}")
+    row = plan.frame.links.ids.index("WA")
+    into = [np.diff(run.entered[:, row]) for run in (base, edited)]
+    assert into[0][2:].mean() == pytest.approx(54, abs=1)  # 0.9 veh/s
+    assert into[1][2:10].mean() == pytest.approx(54, abs=1)
+    assert into[1][11:20].mean() > 95
+    assert into[1][20:].mean() == pytest.approx(54, abs=1)
+
+
 def test_a_higher_free_speed_is_seen_in_results() -> None:
     base, edited, _, plan = both("[{edit: free_speed, links: [WA], kph: 90}]")
     table = plan.frame.links

@@ -66,7 +66,6 @@ def test_a_wrong_field_is_named_with_its_line(old: str, new: str, said: str) -> 
         ("{edit: close_lanes, link: AN, lanes: 2}", "lanes = 2: is at most 1, the lanes of AN"),
         ("{edit: close_turn, from_link: WA, to_link: NE}", "begins where WA ends, at A"),
         ("{edit: capacity, links: [AN]}", "vph = None: is given, or `factor`"),
-        ("{edit: capacity, links: [AN], factor: 2, until: 07:10}", "is at most what AN takes"),
         ("{edit: free_speed, links: [AN], from: 07:10}", "kph = None: is given, or `factor`"),
         ("{edit: signal_plan, junction: JX, stages: [{stage: 1, seconds: 9}]}", "is no junction"),
         ("{edit: ramp_meter, link: WA, vph: -1}", "vph = -1: Expected `float` >= 0"),

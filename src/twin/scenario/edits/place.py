@@ -39,8 +39,8 @@ class Here:
         return self.study.network.links[row]
 
     def links(self, names: Iterable[str]) -> list[Link]:
-        """Return links by id. Raises InputError naming the first that there is not."""
-        return [self.link(name, "links") for name in names]
+        """Return links by id, each once. Raises InputError naming the first that there is not."""
+        return [self.link(name, "links") for name in dict.fromkeys(names)]
 
     def turn(self, from_link: str, to_link: str) -> tuple[str, str]:
         """Return a turn that the map permits. Raises InputError."""

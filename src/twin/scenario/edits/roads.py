@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from twin.ids import LinkId, MovementId, NodeId
 from twin.network import settle
@@ -58,7 +59,10 @@ def close_turn(edit: CloseTurn, here: Here) -> list[Swap]:
 
 
 def capacity(edit: Capacity, here: Here) -> list[Swap]:
-    """Change the map where it holds for ever, limit the link where it holds for a time."""
+    """Change the map where it holds for ever, limit the link where it holds for a time.
+
+    More than the map's for a time: the map gets more, and the link is limited outside the hours.
+    """
     if (edit.vph is None) == (edit.factor is None):
         here.refuse("vph", edit.vph, "is given, or `factor`, not both")
     links = here.links(edit.links)
@@ -66,13 +70,25 @@ def capacity(edit: Capacity, here: Here) -> list[Swap]:
     if edit.from_ is None and edit.until is None and all(value > 0 for value in wanted):
         pairs = zip(links, wanted, strict=True)
         return [_link_swap(here, link, replace(link, capacity_vps=vps)) for link, vps in pairs]
-    limits: list[Limit] = []
+    swaps, limits = list[Swap](), list[Limit]()
     for link, vps in zip(links, wanted, strict=True):
-        if vps > link.capacity_vps:
-            rule = f"is at most what {link.id} takes: more holds for the whole scenario only"
-            here.refuse("from", edit.from_, rule)
-        limits += _both_ends(link, edit, here, vps / link.capacity_vps)
-    return appended(here.study, "limits", *limits)
+        if vps <= link.capacity_vps:
+            limits += _both_ends(link, edit, here, vps / link.capacity_vps)
+            continue
+        swaps.append(_link_swap(here, link, replace(link, capacity_vps=vps)))
+        limits += [
+            Limit(str(link.id), place, *span, vps=link.capacity_vps)
+            for span in _outside(edit, here)
+            for place in Place
+        ]
+    return swaps + appended(here.study, "limits", *limits)
+
+
+def _outside(edit: Edit, here: Here) -> list[tuple[float, float]]:
+    """Return the time of the scenario in which an edit does not hold."""
+    from_s, until_s = here.window(edit)
+    spans = [(0.0, from_s), (until_s, inf)]
+    return [(start, end) for start, end in spans if end > start]
 
 
 def _new_capacity(link: Link, edit: Capacity) -> float:
@@ -125,9 +141,7 @@ def new_link(edit: NewLink, here: Here) -> list[Swap]:
     )
     swaps = appended(here.study, "links", settle.link(link))
     swaps += appended(here.study, "movements", *_new_turns(link, here))
-    from_s, until_s = here.window(edit)
-    spans = [(0.0, from_s), (until_s, float("inf"))]
-    shut = [(start, end) for start, end in spans if end > start and start < here.end_s]
+    shut = _outside(edit, here)
     limits = [Limit(edit.id, Place.ENTRY, start, end, share=0.0) for start, end in shut]
     bans = [Ban(links=(edit.id,), from_s=start, until_s=end) for start, end in shut]
     return swaps + appended(here.study, "limits", *limits) + appended(here.study, "bans", *bans)
