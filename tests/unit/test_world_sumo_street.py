@@ -18,7 +18,7 @@ from twin.units import SECOND_US
 from twin.world.cabinet import Cabinet
 from twin.world.monitor import Monitor, rules_of_net
 from twin.world.sumo.clocks import Pace, PacedClock
-from twin.world.sumo.engine import run_alone
+from twin.world.sumo.engine import Engine, run_alone
 from twin.world.sumo.heads import Head, street_map
 from twin.world.sumo.line import Line
 from twin.world.sumo.scene import Scene, open_scene, seconds
@@ -97,6 +97,38 @@ def test_sumo_writes_where_a_relative_path_says(
     run_alone(scene, Path("run"), seed=1)
     assert read_trips(tmp_path / "run" / "tripinfo.xml", end_s=20.0)
     assert not (scene.folder / "run").exists()
+
+
+def outputs(folder: Path, town: Path, summary: str) -> Path:
+    """Make a scene that writes into folders of its own."""
+    (folder / "in").mkdir(parents=True)
+    for name in ("town.net.xml", "town.rou.xml"):
+        (folder / "in" / name).write_bytes((town / name).read_bytes())
+    (folder / "in" / "x.add.xml").write_text(
+        '<additional><edgeData id="e" file="out/edges.xml" period="60"/></additional>'
+    )
+    (folder / "a.sumocfg").write_text(
+        '<configuration><net-file value="in/town.net.xml"/><route-files value="in/town.rou.xml"/>'
+        '<additional-files value="in/x.add.xml"/>'
+        f'<summary-output value="{summary}"/><end value="20"/></configuration>'
+    )
+    return folder
+
+
+def test_a_scene_may_write_into_folders_of_its_own(town: Path, tmp_path: Path) -> None:
+    source = outputs(tmp_path / "source", town, "out/summary.xml")
+    scene = open_scene(source, tmp_path / "copy")
+    run_alone(scene, tmp_path / "run", seed=1)
+    assert (scene.folder / "out" / "summary.xml").is_file()
+    assert (scene.folder / "in" / "out" / "edges.xml").is_file()
+    assert sorted(path.name for path in source.iterdir()) == ["a.sumocfg", "in"]
+
+
+def test_a_sumo_that_ends_at_once_says_why(town: Path, tmp_path: Path) -> None:
+    source = outputs(tmp_path / "source", town, "../../nowhere/summary.xml")
+    scene = open_scene(source, tmp_path / "copy")
+    with pytest.raises(SimulationError, match=r"SUMO stopped: Error: .*nowhere"):
+        Engine(scene, tmp_path / "run", seed=1)
 
 
 def test_a_scene_without_loops_of_its_own_can_be_warmed_up(town: Path, tmp_path: Path) -> None:

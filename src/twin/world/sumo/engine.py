@@ -25,6 +25,7 @@ from twin.world.sumo.scene import Scene
 
 PORT_TRIES: Final = 60
 _TIMEOUT_S: Final = 3600.0
+_LAST_WORDS_S: Final = 5.0
 _FASTEST_MPS: Final = 60.0  # of who stands on a loop when a state is loaded SUMO says nonsense
 
 
@@ -141,10 +142,13 @@ class Engine:
                 self._sumo = traci.connect(
                     port, numRetries=PORT_TRIES, proc=self._process, waitBetweenRetries=0.2
                 )
+            self._hands = Hands(self._sumo, traci.exceptions.TraCIException)
+            self._subscribe()
         except (self._fault, traci.exceptions.TraCIException, OSError) as error:
-            raise SimulationError(self._why(error)) from error
-        self._hands = Hands(self._sumo, traci.exceptions.TraCIException)
-        self._subscribe()
+            self._end()
+            why = self._why(error)
+            self._errors.close()
+            raise SimulationError(why) from error
 
     def _subscribe(self) -> None:
         c = self._constants
@@ -250,6 +254,14 @@ class Engine:
             self._process.kill()
         self._process.wait(timeout=60)
         self._errors.close()
+
+    def _end(self) -> None:
+        """Let a SUMO that is of no use finish its last words, and end it."""
+        try:
+            self._process.wait(timeout=_LAST_WORDS_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=60)
 
     def _why(self, error: BaseException) -> str:
         self._errors.flush()

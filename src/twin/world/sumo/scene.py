@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -87,6 +87,7 @@ def open_scene(
     for name in dict.fromkeys([*needed, *_other_files(root, source)]):
         _copy(source, copy, name)
     additional = tuple(copy / name for name in named["additional-files"])
+    _make_folders(copy, [config, *additional])
     net = read_net(copy / named["net-file"][0], additional=additional)
     network, quality = map_from_net(net, timezone=timezone, name=source.resolve().name)
     routes = [copy / name for name in named["route-files"]]
@@ -166,6 +167,26 @@ def _copy(source: Path, copy: Path, name: str) -> None:
         raise InputError(Fault("sumo", name, "is named by the configuration but missing"))
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(origin, target)
+
+
+def _make_folders(copy: Path, files: Iterable[Path]) -> None:
+    """Make the folders into which some files of the copy want to write, or SUMO ends at once."""
+    for path in files:
+        for name in _told(path):
+            folder = (path.parent / name).resolve().parent
+            if folder.is_relative_to(copy.resolve()):
+                folder.mkdir(parents=True, exist_ok=True)
+
+
+def _told(path: Path) -> Iterator[str]:
+    """Yield everything in a file of SUMO that can be the name of an output in a folder."""
+    try:
+        with opened(path) as file:
+            for _, element in Xml.iterparse(file):
+                words = (element.get(key, "") for key in ("value", "v", "file", "output"))
+                yield from (word for word in words if "/" in word and "," not in word)
+    except UNREADABLE as error:
+        raise InputError(Fault("sumo", path.name, f"cannot be read ({error})")) from error
 
 
 def _last_departure_s(files: list[Path]) -> float:
