@@ -70,6 +70,8 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/network/{{version}}/{{layer}}"): _MAP,
     ("GET", f"{API}/corridors"): _MAP,
     ("GET", f"{API}/corridors/{{road}}/timespace"): _TRAFFIC,
+    ("GET", f"{API}/history/links"): _TRAFFIC,
+    ("GET", f"{API}/history/links.csv"): _TRAFFIC,
     ("GET", f"{API}/picture"): _TRAFFIC,
     ("GET", f"{API}/picture/measured"): _TRAFFIC,
     ("GET", f"{API}/forecast"): _TRAFFIC,
