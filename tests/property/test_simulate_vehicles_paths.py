@@ -153,6 +153,25 @@ def test_dynamic_two_route_equilibrium() -> None:
     assert trips_done.travel_s[700:] == pytest.approx(np.full(5300, 960.0), abs=40)
 
 
+def test_the_equilibrium_gives_nobody_a_path_without_a_right_to_it() -> None:
+    """Two routes, the short one closed to class 1 for the first ten minutes."""
+    road = roads((0, 1, 16.66667, 100, 6000, 400), (0, 1, 26.66667, 100, 6000, 400))
+    table = turns(2, [0], (2, 0), (2, 1))
+    nobody = np.zeros(600, np.int64)
+    kind = (np.arange(600) % 2).astype(np.int8)
+    cars = fleet(nobody, nobody + 1, np.arange(600, dtype=np.float64) * 2.0, kind=kind)
+    rights = Access.open_to_all(2, 2).forbid(1, np.array([0]), until_s=600.0)
+
+    def make_run(made: Fleet) -> VehicleRun:
+        return VehicleRun(road, table, made, step_s=10.0, record=True, access=rights)
+
+    found = assign(make_run, cars, duration_s=3000.0, interval_s=60.0, rounds=3)
+    first = found.fleet.path_link[found.fleet.path_start[:-1]]
+    shut_out = (kind == 1) & (cars.depart_s < 600.0)
+    assert (first[shut_out] == 1).all()
+    assert (first[~shut_out] == 0).all()
+
+
 def test_times_of_a_run_let_nobody_overtake() -> None:
     road, table = grid(5)
     cars = trips(5, 2000)

@@ -140,7 +140,8 @@ def assign(
 
     make_run     makes a run of a fleet with paths; it must record
     A vehicle swaps with a chance that falls with the rounds (successive averages) and grows with
-    what it would gain, so that those who hardly gain stay.
+    what it would gain, so that those who hardly gain stay. Nobody is given a path that its class
+    has no right to when it departs. Raises SimulationError for a trip without a permitted way.
     """
     first = make_run(fleet)
     free_s = (first.roads.free_s + first.rounded_s)[None, :]
@@ -171,21 +172,35 @@ def assign(
 
 
 def _answer(run: VehicleRun, fleet: Fleet, times: LinkTimes) -> tuple[Ints, Ints]:
-    """Return the quickest path of every vehicle, by origin and interval of departure."""
+    """Return the quickest path of every vehicle that its class has a right to when it departs.
+
+    One tree an origin, an interval of departure, and a set of rights.
+    """
     middle_s = (np.floor(fleet.depart_s / times.interval_s) + 0.5) * times.interval_s
-    start, link, arrive_s = quickest_paths(
-        run.roads,
-        run.turns,
-        times,
-        origin=fleet.origin,
-        destination=fleet.destination,
-        depart_s=middle_s,
-    )
-    lost = np.flatnonzero(~np.isfinite(arrive_s))
-    if len(lost):
-        message = f"no way leads from node {fleet.origin[lost[0]]} to {fleet.destination[lost[0]]}"
-        raise SimulationError(message)
-    return start, link
+    period = np.searchsorted(run.access.from_s, fleet.depart_s, side="right") - 1
+    counts = np.zeros(len(fleet), np.int64)
+    place = np.zeros(len(fleet), np.int64)
+    found = [np.empty(0, np.int64)]
+    for at, kind in np.unique(np.column_stack([period, fleet.kind]), axis=0).tolist():
+        rows = np.flatnonzero((period == at) & (fleet.kind == kind))
+        start, link, arrive_s = quickest_paths(
+            run.roads,
+            run.turns,
+            times,
+            origin=fleet.origin[rows],
+            destination=fleet.destination[rows],
+            depart_s=middle_s[rows],
+            forbidden=run.access.forbidden[at, kind],
+        )
+        lost = rows[~np.isfinite(arrive_s)]
+        if len(lost):
+            ends = f"{fleet.origin[lost[0]]} to {fleet.destination[lost[0]]}"
+            message = f"no way that class {kind} may use leads from node {ends}"
+            raise SimulationError(message)
+        counts[rows] = np.diff(start)
+        place[rows] = start[:-1] + sum(map(len, found))
+        found.append(link)
+    return starts_of(counts), np.concatenate(found)[_rows(place, counts)]
 
 
 def _seconds(start: Ints, link: Ints, fleet: Fleet, times: LinkTimes) -> Floats:

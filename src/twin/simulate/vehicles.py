@@ -79,7 +79,7 @@ class VehicleRun:
         check_roads(roads, step_s)
         self.roads, self.turns, self.fleet, self.step_s = roads, turns, fleet, step_s
         self.choice = choice
-        self._access = Access.open_to_all(len(roads), fleet.kinds) if access is None else access
+        self.access = Access.open_to_all(len(roads), fleet.kinds) if access is None else access
         key = np.arange(len(roads), dtype=np.int64) if link_key is None else link_key
         self._order = turn_order(turns, key)
         self._capacity_vps = approach_capacity(roads, turns)
@@ -314,7 +314,7 @@ class VehicleRun:
     def _next_s(self) -> tuple[float, float, float]:
         """Return when the next look, access period and report are due."""
         looks, periods, reports = self._done.tolist()
-        starts = self._access.from_s
+        starts = self.access.from_s
         period_s = float(starts[periods + 1]) if periods + 1 < len(starts) else math.inf
         report_s = reports * self._report_s if self._report_s < math.inf else math.inf
         return (looks + 1) * self.choice.update_s, period_s, report_s
@@ -347,7 +347,7 @@ class VehicleRun:
 
     def _permitted(self, seed: int, *, at_s: float = 0.0) -> Ways:
         """Return what vehicles choose by under the access of a time."""
-        forbidden, group = self._access.at(at_s)
+        forbidden, group = self.access.at(at_s)
         if len(group) < self.fleet.kinds or forbidden.shape[1] != len(self.roads):
             message = f"access for {len(group)} classes and {forbidden.shape[1]} links does not fit"
             raise SimulationError(message)
