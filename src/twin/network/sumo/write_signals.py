@@ -36,7 +36,7 @@ class SignalHead:
     """One junction as SUMO runs it. The id of its traffic light is that of the junction.
 
     A turn to the left or back that is green together with what comes straight on or turns right
-    out of another link yields (`g`), and so does a turn to the right into lanes that something
+    out of another link yields (`g`), and so does a turn to the right into a link that something
     enters straight on; all else that is green goes first (`G`). Groups of
     pedestrians have no link: people on foot are not in the net, their greens only take time.
     """
@@ -118,15 +118,6 @@ class SignalHead:
             yellows = frozenset(a for a in ending if self._yellow_s[a] > start_s)
             greens = staying | starting if start_s >= clearing_s else staying
             yield Phase(end_s - start_s, self.state(greens, yellows))
-
-
-def _is_joined(turn: Movement, other: Movement) -> bool:
-    """Say whether what goes straight on enters the lanes that a turn enters, too."""
-    if other.kind is not TurnKind.THRU or other.to_link != turn.to_link:
-        return False
-    if turn.to_lanes is None or other.to_lanes is None:
-        return True
-    return turn.to_lanes[0] <= other.to_lanes[1] and other.to_lanes[0] <= turn.to_lanes[1]
 
 
 def program(head: SignalHead, plan: SignalPlan) -> Element:
