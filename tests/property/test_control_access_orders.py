@@ -106,3 +106,11 @@ def test_every_version_follows_its_predecessor() -> None:
             assert row.predecessor == seen.get(row.passage, 0)
             assert row.version == row.predecessor + 1
             seen[row.passage] = row.version
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_parts_decide_as_the_whole_does(seed: int) -> None:
+    world, events = a_day(seed)
+    question = {"type": "what_if", "id": "w1", "without_days": ["2026-05-01"]}
+    asked = question | {"arrived": "2026-06-16T20:00:00Z"}  # a question about everybody: one part
+    assert last_word(decide(world, [*events, asked])) == last_word(decide(world, events))

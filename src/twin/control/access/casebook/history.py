@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 import msgspec
 
 from twin.clock import iso_from_us, us_from_datetime, us_from_seconds
 from twin.control.access.casebook.answers import access_answer, what_if
 from twin.control.access.casebook.cases import CaseBook, CaseKey
+from twin.control.access.casebook.components import Listing, parts
 from twin.control.access.casebook.evaluate import Evaluator, Outcome
 from twin.control.access.casebook.facts import (
     AccessRequest,
@@ -45,37 +47,56 @@ def decide_history(
     """Return every version of everything that was decided, in the order in which it was known.
 
     The last version of each is marked `final`. The cost grows with the square of the number of
-    events that hang together in one file.
+    events that hang together (`components`).
     """
-    history = _History(book, world, events, language)
-    history.run()
-    return history.told.rows()
+    if not events:
+        return []
+    until_us = _until_us(book, world, events)
+    listing, aliases = Listing(world, events), Aliases(book, world, events)
+    told: list[tuple[int, Row]] = []
+    for own_world, own_events in parts(book, world, events, listing):
+        history = _History(book, own_world, own_events, language, listing, aliases)
+        history.run(until_us)
+        told += history.told.rows()
+    return [row for _, row in sorted(told, key=lambda pair: pair[0])]
+
+
+def _until_us(book: RuleBook, world: World, events: Sequence[Event]) -> int:
+    if world.until is not None:
+        return us_from_datetime(world.until)
+    last_us = max(us_from_datetime(one.arrived) for one in events)
+    rules = book.at(last_us)
+    return last_us + us_from_seconds(0.0 if rules is None else rules.form.times.watermark_s)
 
 
 class _History:
     def __init__(
-        self, book: RuleBook, world: World, events: Sequence[Event], language: str
+        self,
+        book: RuleBook,
+        world: World,
+        events: Sequence[Event],
+        language: str,
+        listing: Listing,
+        aliases: Aliases,
     ) -> None:
         self._book, self._world, self._language = book, world, language
         self._events = events
         self._evaluator = Evaluator(book)
         self._cases = CaseBook(world, book)
-        self._aliases = Aliases(book, world, events)
+        self._aliases = aliases
+        self._listing = listing
         self._case_rows: list[tuple[str, str, CaseRow]] = []
         self._acted: set[str] = set()
         self._refused: set[tuple[str, str]] = set()
         self.told = Told()
 
-    def run(self) -> None:
+    def run(self, until_us: int) -> None:
         """Go through the moments until the end of the run."""
         arrivals = sorted({us_from_datetime(one.arrived) for one in self._events})
-        if not arrivals:
-            return
-        until_us = self._until_us(arrivals[-1])
         moments, waiting = list(arrivals), set(arrivals)
         facts, outcome = known(self._world, ()), self._evaluator.evaluate(known(self._world, ()))
         while moments and moments[0] <= until_us:
-            now_us = heapq.heappop(moments)
+            now_us = self.told.now_us = heapq.heappop(moments)
             came = [one for one in self._events if us_from_datetime(one.arrived) == now_us]
             if came:
                 facts = self._facts(now_us)
@@ -88,12 +109,6 @@ class _History:
                     waiting.add(later_us)
                     heapq.heappush(moments, later_us)
 
-    def _until_us(self, last_us: int) -> int:
-        if self._world.until is not None:
-            return us_from_datetime(self._world.until)
-        rules = self._book.at(last_us)
-        return last_us + us_from_seconds(0.0 if rules is None else rules.form.times.watermark_s)
-
     def _facts(self, now_us: int) -> Known:
         heard = [one for one in self._events if us_from_datetime(one.arrived) <= now_us]
         standing, refused = without_repeats(heard)
@@ -102,7 +117,7 @@ class _History:
             if mark not in self._refused:
                 self._refused.add(mark)
                 self._refuse(one.id, "CONFLICTING_DUPLICATE", now_us)
-        return known(self._world, standing)
+        return known(self._world, standing, partial(self._listing.count, now_us=now_us))
 
     def _refuse(self, event: str, reason: str, now_us: int) -> None:
         row = RefusedRow(event=event, reason=reason, known_at=iso_from_us(now_us))
@@ -113,7 +128,14 @@ class _History:
         for read in came:
             outage = outage_of(read, self._events) if isinstance(read, Read) else None
             if isinstance(read, Read) and outage is not None:
-                one = decided_alone(read, outage, self._world, self._events, self._evaluator)
+                one = decided_alone(
+                    read,
+                    outage,
+                    self._world,
+                    self._events,
+                    self._evaluator,
+                    listing=self._listing,
+                )
                 self._told_decision(one, us_from_datetime(read.time), degraded=True)
 
     def _tell(self, facts: Known, outcome: Outcome, now_us: int) -> None:

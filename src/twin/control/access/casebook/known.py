@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -52,11 +52,17 @@ class Known:
     clocks: dict[str, list[ClockReport]] = field(default_factory=dict)
     countries: dict[str, CountrySet] = field(default_factory=dict)
     by_key: dict[str, set[str]] = field(default_factory=dict)
+    listed: Callable[[str], int] | None = None
 
 
-def known(world: World, events: Iterable[Event]) -> Known:
-    """Sort events by what they tell; the result does not depend on their order."""
-    found = Known(world)
+def known(
+    world: World, events: Iterable[Event], listed: Callable[[str], int] | None = None
+) -> Known:
+    """Sort events by what they tell; the result does not depend on their order.
+
+    `listed` says how many plates of a country have an authorisation, where these are not all.
+    """
+    found = Known(world, listed=listed)
     for row in world.authorisations:
         found.versions.setdefault(row.id, []).append(Version(row, ALWAYS_US, ALWAYS_US))
     for event in sorted(events, key=lambda one: one.id):

@@ -18,12 +18,13 @@ class Told:
     """The rows that were told, in order, and the last version of each thing."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[_Id, Row]] = []
+        self.now_us = 0
+        self._rows: list[tuple[int, _Id, Row]] = []
         self._last: dict[_Id, _Versioned] = {}
 
     def add(self, name: _Id, row: Row) -> None:
         """Tell a row that has no versions."""
-        self._rows.append((name, row))
+        self._rows.append((self.now_us, name, row))
 
     def versioned(self, name: _Id, row: _Versioned) -> Row | None:
         """Tell a row as the next version unless it says what the last one said; return it."""
@@ -35,7 +36,7 @@ class Told:
         if isinstance(row, DecisionRow):
             row = msgspec.structs.replace(row, predecessor=version - 1)
         self._last[name] = row
-        self._rows.append((name, row))
+        self._rows.append((self.now_us, name, row))
         return row
 
     def decision(self, row: DecisionRow) -> bool:
@@ -47,7 +48,7 @@ class Told:
 
     def decisions(self) -> Iterator[DecisionRow]:
         """Yield every version of every decision."""
-        for _, row in self._rows:
+        for _, _, row in self._rows:
             if isinstance(row, DecisionRow):
                 yield row
 
@@ -89,11 +90,14 @@ class Told:
                 )
                 self.versioned(place, back)
 
-    def rows(self) -> list[Row]:
-        """Return all rows, the last version of each thing marked as final."""
+    def rows(self) -> list[tuple[int, Row]]:
+        """Return all rows and when they were told, the last version of each marked as final."""
         return [
-            msgspec.structs.replace(row, final=True) if self._last.get(name) is row else row
-            for name, row in self._rows
+            (
+                now_us,
+                msgspec.structs.replace(row, final=True) if self._last.get(name) is row else row,
+            )
+            for now_us, name, row in self._rows
         ]
 
 

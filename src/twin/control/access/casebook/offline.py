@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import msgspec
 
 from twin.clock import us_from_datetime, us_from_seconds
+from twin.control.access.casebook.components import Listing
 from twin.control.access.casebook.evaluate import Evaluator
 from twin.control.access.casebook.facts import Event, Outage, Read, World
 from twin.control.access.casebook.known import known
@@ -26,13 +28,21 @@ def outage_of(read: Read, events: Iterable[Event]) -> Outage | None:
 
 
 def decided_alone(
-    read: Read, outage: Outage, world: World, events: Iterable[Event], evaluator: Evaluator
+    read: Read,
+    outage: Outage,
+    world: World,
+    events: Iterable[Event],
+    evaluator: Evaluator,
+    *,
+    listing: Listing,
 ) -> Decided:
     """Decide a read as the gate did: by its snapshot, or by its lists that do not expire."""
     snapshot = [
         one for one in events if one.arrived <= outage.snapshot and not isinstance(one, Read)
     ]
-    facts = known(world, [*snapshot, _at_once(read)])
+    then_us = us_from_datetime(outage.snapshot)
+    listed = partial(listing.count, now_us=then_us)
+    facts = known(world, [*snapshot, _at_once(read)], listed)
     one = evaluator.evaluate(facts).decided[read.id]
     if one.rules is None or not one.passage.inbound:
         return one
