@@ -18,7 +18,7 @@ from access_days import (
 )
 from twin.clock import iso_from_us, us_from_datetime
 from twin.control.access.casebook.moments import months_end_us
-from twin.control.access.casebook.rows import RefusedRow, Row, SessionRow
+from twin.control.access.casebook.rows import DecisionRow, RefusedRow, Row, SessionRow
 
 Form = dict[str, Any]
 RESIDENT = {"authorisations": [right("R1", "RESIDENT"), right("R2", "RESIDENT", "1204BCD")]}
@@ -320,3 +320,32 @@ def test_a_clock_found_wrong_beyond_the_horizon_accuses_nobody(heard: str, reaso
     told = slow | span | {"arrived": moment(heard).isoformat()}
     rows = decide(GOODS, [read("e1", "G1", "in", "08:59:50"), told])
     assert final_decisions(rows)["e1"].reason == reason
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "expected"),
+    [
+        ("2026-06-15T06:30:00", ("ADMIT", "RESIDENT_WINDOW")),
+        ("2026-06-15T06:29:59.999", ("REVIEW", "SNAPSHOT_EXPIRED")),
+    ],
+)
+def test_a_gate_alone_uses_its_list_for_a_day(snapshot: str, expected: tuple[str, str]) -> None:
+    back = moment("12:00:00").isoformat()
+    outage = {"type": "outage", "id": "x1", "gate": "G1", "until": back, "arrived": back}
+    when = moment(snapshot).isoformat()
+    entry = read("e1", "G1", "in", "06:30:00", delay_s=6 * 3600.0)
+    rows = decide(RESIDENT, [outage | {"time": when, "snapshot": when}, entry])
+    alone = next(one for one in rows if isinstance(one, DecisionRow))
+    assert (alone.degraded, alone.state, alone.reason) == (True, *expected)
+    assert final_decisions(rows)["e1"].reason == "RESIDENT_WINDOW"
+    assert not final_decisions(rows)["e1"].degraded
+
+
+def test_a_gate_alone_opens_no_case_before_the_centre_decides() -> None:
+    back = moment("12:00:00").isoformat()
+    outage = {"type": "outage", "id": "x1", "gate": "G1", "until": back, "arrived": back}
+    when = moment("06:00:00").isoformat()
+    entry = read("e1", "G1", "in", "06:30:00", delay_s=6 * 3600.0)
+    rows = decide({}, [outage | {"time": when, "snapshot": when}, entry])
+    (case,) = final_cases(rows).values()
+    assert case.known_at >= "2026-06-16T12:30:00"
