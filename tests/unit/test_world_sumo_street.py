@@ -68,6 +68,11 @@ def test_without_an_end_the_last_departure_and_half_an_hour_count(
         "</configuration>"
     )
     assert open_scene(folder, tmp_path / "copy").end_s == 120.0 + 1800.0
+    whole = (folder / "a.sumocfg").read_text()
+    stated = '<time><end value="100"/></time></configuration>'
+    (folder / "a.sumocfg").write_text(whole.replace("</configuration>", stated))
+    # nobody departs after the end of the file; who departed before has time to arrive
+    assert open_scene(folder, tmp_path / "again").end_s == 100.0 + 1800.0
     assert [seconds(text) for text in ("5.5", "1:00", "1:00:00:00", "triggered")] == [
         5.5,
         60.0,

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TWIN = str(Path(sys.executable).with_name("twin"))
 RUNS = ("ingolstadt1-42", "ingolstadt1-1", "ingolstadt1-2", "bologna_acosta-42")
 RATE = 20
+ENDS = {"ingolstadt1": "61200"}  # the hour that the file states
 LEAST_LEASE_PCT = 95.0
 _FIGURES = (
     (r"readings sent (\d+)", ",.0f"),
@@ -145,6 +146,8 @@ def _run(sources: Path, name: str, folder: Path, real: Servers) -> Run:
         out.mkdir(parents=True, exist_ok=True)
         command = [TWIN, "world", "--sumo", str(source), "--rate", str(RATE), "--baseline"]
         command += ["--seed", seed, "--out", str(out)]
+        if source.name in ENDS:
+            command += ["--end", ENDS[source.name]]
         for option, value in real.options(name).items():
             command += [f"--{option}", value]
         done = subprocess.run(
@@ -191,7 +194,8 @@ def _delays(runs: list[Run]) -> list[str]:
     lines = [
         "Third-party nets, real servers: readings over HTTP to Kafka, verdicts and pictures in "
         "PostGIS, stage requests back to the controllers in SUMO. All junctions automatic, rate "
-        f"{RATE}; SUMO's own watch of the lights shares nothing with the service's safety rules.",
+        f"{RATE}, ingolstadt1 until the end that its file states (`--end {ENDS['ingolstadt1']}`); "
+        "SUMO's own watch of the lights shares nothing with the service's safety rules.",
         "",
         "## Delay",
         "",

@@ -80,7 +80,7 @@ def world(
         ),
     ] = "",
     end: Annotated[
-        float | None, typer.Option(help="SUMO's last second; else the file's, see the docs.")
+        float | None, typer.Option(help="SUMO's last second; else the last departure + 1800 s.")
     ] = None,
     begin: Annotated[
         float | None,

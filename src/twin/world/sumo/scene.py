@@ -68,7 +68,7 @@ def open_scene(
 ) -> Scene:
     """Copy the single *.sumocfg of a folder with all files that it names, and read them.
 
-    `end_s` is SUMO's time; else the file's own end, else the last departure + 1800 s. Raises
+    `end_s` is SUMO's time; else the last departure that the file has + 1800 s. Raises
     InputError when there is not exactly one configuration, a file is missing or the end lies before
     the begin, MapError for a network that cannot be read.
     """
@@ -116,11 +116,16 @@ def _with_city(scene: Scene, source: Path) -> Scene:
 
 
 def _end_s(root: Xml.Element, demand: list[Path]) -> float:
-    """Return the end that the file states, else the last departure and half an hour."""
+    """Return the last departure and half an hour, in which most of them arrive.
+
+    Who would start after the end that the file states never starts there; without any departure
+    the run ends at that end.
+    """
     stated = _number(root, "end", -1.0)
-    if stated > _number(root, "begin", 0.0):
-        return stated
-    return _last_departure_s(demand) + AFTER_LAST_S
+    last = _last_departure_s(demand)
+    if stated <= _number(root, "begin", 0.0):
+        return last + AFTER_LAST_S
+    return min(last, stated) + AFTER_LAST_S if last > 0.0 else stated
 
 
 def _xml(path: Path) -> Xml.Element:
