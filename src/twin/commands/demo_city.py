@@ -36,7 +36,7 @@ from twin.world.sumo.warm import going_on, history, warm_up
 
 CACHE: Final = Path(".demo")
 BEGIN_S: Final = 6.5 * 3600  # from here SUMO runs alone …
-START_S: Final = 7.5 * 3600  # … to here, a quarter of an hour before the jam
+START_S: Final = 7 * 3600.0 + 36 * 60  # … to here, 07:36, some ten minutes before the jam
 SEED: Final = 42
 SETTLED_S: Final = 600.0
 _AUTOMATIC: Final = "J01,J02,J03,J04"
