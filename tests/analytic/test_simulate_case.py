@@ -384,3 +384,21 @@ def test_a_broken_file_ends_in_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(APP, [str(path)])
     assert result.exit_code == 2
     assert "links" in result.output
+
+
+def test_a_short_link_counts_by_the_vehicles_that_use_it() -> None:
+    """100 m of a side street are 6 s: a step of 30 s will do when few turn there, not when most."""
+
+    def step_s(share: float) -> float:
+        origin = {"id": "o", "node": "a", "demand": [{"from_s": 0, "flow_vph": 1000}]}
+        turns = [
+            {"approach": "in", "link": "main", "share": 1.0 - share},
+            {"approach": "in", "link": "side", "share": share},
+        ]
+        links = [road("in", "a", "b"), road("main", "b", "c")]
+        links.append(road("side", "b", "d", length_m=100))
+        asked = {"links": links, "origins": [origin], "turns": turns}
+        return run({**asked, "horizon_s": 600, "step_s": 30}).step_s
+
+    assert step_s(0.01) == 30.0
+    assert step_s(0.9) < 30.0

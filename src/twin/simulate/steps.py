@@ -9,7 +9,7 @@ import numpy as np
 
 from twin.columns import Floats, Ints
 from twin.errors import SimulationError
-from twin.simulate.roads import Roads
+from twin.simulate.roads import Roads, Turns, summed
 
 ADDED_LIMIT = 0.01  # of the free travel time of all vehicles
 SHORTEST_S = 0.05
@@ -49,3 +49,22 @@ def choose_step(roads: Roads, vehicles: Floats, *, wanted_s: float) -> StepChoic
         parts += 1
     rows = np.flatnonzero(added > 0)
     return StepChoice(step_s, rows.astype(np.int64), added[rows], share)
+
+
+def expected_vehicles(turns: Turns, turn_share: Floats, present: Floats, origin: Floats) -> Floats:
+    """Return how many vehicles will pass each link if nothing holds them up, (links,).
+
+    turn_share   (turns,) of each approach's vehicles
+    present      (links,) there at the start; origin (origins,) that will appear
+    On a closed ring nobody ever leaves: each vehicle counts once a link there.
+    """
+    links = len(present)
+    found = present.astype(np.float64)
+    here = np.concatenate([found, origin])
+    for _ in range(links):
+        arriving = summed(turns.link, here[turns.approach] * turn_share, links)
+        if float(arriving.sum()) <= 1e-9 * float(found.sum()):
+            break
+        found = found + arriving
+        here = np.concatenate([arriving, np.zeros(len(origin))])
+    return found

@@ -16,7 +16,7 @@ from twin.simulate.case.form import Kernel
 from twin.simulate.case.wiring import Wired
 from twin.simulate.curves import Curves
 from twin.simulate.ltm import LinkTransmission
-from twin.simulate.steps import choose_step
+from twin.simulate.steps import choose_step, expected_vehicles
 
 MOST_STEPS = 1_000_000
 NEAR_S = 1e-6  # a change this near to the edge of a step falls on it
@@ -179,12 +179,29 @@ def _kernel(wired: Wired) -> Run:
     return _link_transmission(wired, wanted_s)
 
 
+def _vehicles(wired: Wired) -> Floats:
+    """Return how many vehicles each link is to carry, (links,); all alike where none is asked."""
+    horizon_s = wired.case.horizon_s
+    columns = []
+    for column in (wired.shares, wired.demand):
+        inside = sorted({moment for moment in column.moments() if 0.0 < moment < horizon_s})
+        columns.append(mean_over(column, inside, 0.0, horizon_s))
+    shares, demand_vps = columns
+    found = expected_vehicles(
+        wired.turns,
+        shares[: len(wired.turns.link)],
+        wired.density_vpm * wired.roads.length_m,
+        demand_vps * horizon_s,
+    )
+    return found if found.any() else np.ones(len(found))
+
+
 def _link_transmission(wired: Wired, wanted_s: float) -> LinkTransmission:
     for row, link in enumerate(wired.case.links):
         if link.diagram is not None:
             message = f"links[{row}].diagram: a table needs the kernel {Kernel.CTM.value}"
             raise SimulationError(message)
-    choice = choose_step(wired.roads, np.ones(len(wired.roads)), wanted_s=wanted_s)
+    choice = choose_step(wired.roads, _vehicles(wired), wanted_s=wanted_s)
     return LinkTransmission(
         wired.roads,
         wired.turns,
