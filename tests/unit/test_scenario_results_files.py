@@ -39,10 +39,14 @@ def test_csv_and_parquet_hold_the_same(results: Results, tmp_path: Path) -> None
         text, arrow = rows(tmp_path / f"{name}.csv"), pq.read_table(tmp_path / f"{name}.parquet")
         assert len(text) == arrow.num_rows > 0, name
         assert list(text[0]) == arrow.column_names
-    trips = pq.read_table(tmp_path / "trips.parquet").to_pandas()
+    trips = pq.read_table(tmp_path / "trips.parquet")
+    names_of_times = ("depart_s", "base_arrived_s", "edited_arrived_s")
+    depart_s, base_s, edited_s = (
+        trips[name].to_numpy(zero_copy_only=False) for name in names_of_times
+    )
     assert len(trips) == sum(len(base.trips) for base, _, _ in results.trips)
-    assert (trips["base_arrived_s"] - trips["depart_s"]).mean() == pytest.approx(160.0)
-    assert trips["edited_arrived_s"].isna().sum() > 0
+    assert np.nanmean(base_s - depart_s) == pytest.approx(160.0)
+    assert np.isnan(edited_s).any()
     measures = {row["measure"]: row for row in rows(tmp_path / "measures.csv")}
     assert measures["delay"]["within_noise"] == "false"
     assert measures["trips"]["verdict"] == "no difference"
