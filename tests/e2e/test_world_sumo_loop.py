@@ -26,7 +26,7 @@ def test_the_loop_is_closed_survives_a_cut_and_its_accounts_agree(tmp_path: Path
     before = {path.name: path.read_bytes() for path in town.iterdir()}
     out = tmp_path / "out"
     done = run(
-        *("--sumo", str(town), "--fast", "--baseline", "--seed", "7", "--out", str(out)),
+        *("--sumo", str(town), "--rate", "10", "--baseline", "--seed", "7", "--out", str(out)),
         *("--end", "150"),
         *("--faults", "duplicated=0.1,lost=0.05,cut=50-90"),
     )
