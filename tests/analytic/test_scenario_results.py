@@ -11,7 +11,7 @@ from twin.scenario.compare import differences
 from twin.scenario.results import Results, results_of
 from twin.scenario.results.intervals import intervals_of, moments_of
 from twin.scenario.results.reliability import reliability_of
-from twin.scenario.results.service import SIGNAL_S, STOP_S, level_of
+from twin.scenario.results.service import SIGNAL_S, STOP_S, STREETS, level_of
 from twin.scenario.results.space_time import drive_s
 
 HOURS_MOVING = (3600.0 - 4 * hand.LINK_S) / 3600.0
@@ -131,7 +131,20 @@ def test_motorway_density_in_cars_per_mile_and_lane(results: Results) -> None:
     )
     assert results.base.links.level[2, :4].tolist() == [3, 3, 3, 3]
     assert results.edited.links.level[3, 3] == 5
-    assert results.base.links.level[2, 4] == -1  # a street is not judged by density
+    assert np.isnan(results.base.links.density_pcpmpl[2, 4])  # a street is not judged by density
+
+
+def test_streets_are_judged_by_the_share_of_their_free_speed(results: Results) -> None:
+    quarters, links = results.base.quarters, results.base.links
+    frame = results.frame
+    rows = [row for row, kind in enumerate(frame.links.kind) if kind in STREETS]
+    assert rows
+    share = quarters.speed_mps[:, rows] / frame.links.free_speed_mps[rows]
+    for k, letter in enumerate((0.8, 0.67, 0.5, 0.4, 0.3)):
+        at_least = share >= letter
+        assert (links.level[:, rows][at_least] <= k).all()
+        assert (links.level[:, rows][share < letter - 1e-5] > k).all()
+    assert (links.level[:, rows][np.isnan(share)] == -1).all()
 
 
 def test_time_space_of_the_road(results: Results) -> None:

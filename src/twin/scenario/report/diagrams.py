@@ -197,7 +197,7 @@ def _bin_words(low: float, high: float) -> str:
 
 
 def levels(results: Results) -> Picture:
-    """Draw how the levels of service share out over time: motorway links, junctions."""
+    """Draw how the levels of service share out over time: links, junctions."""
     start_s = results.frame.start_s
     with styled():
         made, axes = figure(3.5, rows=2, columns=2, sharex=True, sharey="row")
@@ -207,13 +207,13 @@ def levels(results: Results) -> Picture:
             ones = np.ones(side.junctions.level.shape)
             _stack(axes[1, column], side, side.junctions.level, ones, start_s)
             axes[0, column].set_title(name.capitalize())
-        axes[0, 0].set_ylabel("motorway, km")
+        axes[0, 0].set_ylabel("roads, km")
         axes[1, 0].set_ylabel("junctions")
         handles, names = axes[0, 0].get_legend_handles_labels()
         made.legend(handles, names, loc="outside right center", title="Level")
         words = (
-            "Kilometres of motorway and number of junctions at each level of service, by quarter "
-            "of an hour."
+            "Kilometres of motorway and street, and number of junctions, at each level of "
+            "service, by quarter of an hour."
         )
         return picture(made, words, words)
 

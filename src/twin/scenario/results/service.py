@@ -1,7 +1,8 @@
-"""Level of service of motorway links and of junctions, A to F.
+"""Level of service of motorways, streets and junctions, A to F.
 
 Source: Transportation Research Board, Highway Capacity Manual, 6th edition (2016): exhibit 12-15
-(basic freeway segments, density in passenger cars per mile and lane), exhibit 19-8 (signalised
+(basic freeway segments, density in passenger cars per mile and lane), exhibit 18-1 (urban street
+segments, travel speed as a share of the free-flow speed), exhibit 19-8 (signalised
 junctions, control delay in s per vehicle), exhibit 20-2 (two-way stop control). Heavy vehicles
 count as 2.0 passenger cars (level terrain, exhibit 12-25).
 
@@ -9,7 +10,7 @@ That the manual also says F where demand exceeds capacity is not applied: a queu
 density and delay.
 
 Not covered: merge, diverge and weaving segments (their links are judged as basic segments), ramps,
-two-lane roads, urban streets between junctions, roundabouts and all-way stop as kinds of their own,
+two-lane roads, roundabouts and all-way stop as kinds of their own,
 people on foot, by bicycle or by bus.
 """
 
@@ -28,12 +29,14 @@ from twin.units import MILE_M
 EDITION = "Highway Capacity Manual, 6th edition (TRB, 2016)"
 LETTERS = "ABCDEF"
 FREEWAY_PCPMPL = (11.0, 18.0, 26.0, 35.0, 45.0)
+STREET_SLOWER = (0.20, 0.33, 0.50, 0.60, 0.70)  # of the free speed lost: 80, 67, 50, 40, 30 % left
 SIGNAL_S = (10.0, 20.0, 35.0, 55.0, 80.0)
 STOP_S = (10.0, 15.0, 25.0, 35.0, 50.0)
 PERIOD_S = 900.0  # the manual judges a quarter of an hour
 HEAVY_CARS = 2.0
 HEAVY_CLASSES = frozenset({"truck", "bus", "coach", "hgv"})
 UNJUDGED = -1
+STREETS = frozenset({LinkClass.ARTERIAL, LinkClass.COLLECTOR, LinkClass.LOCAL})
 _FEWEST = 1.0  # vehicles in a period, below which nothing is judged
 
 
@@ -72,16 +75,21 @@ def heavy_share(frame: Frame, run: SeedRun) -> float:
 
 
 def link_service(frame: Frame, quarters: LinkIntervals, *, heavy: float) -> LinkService:
-    """Judge motorway links by density; all others are -1. `heavy` is the share of heavy vehicles.
+    """Judge motorways by density, streets by speed; ramps, connectors and paths are -1.
 
-    A link without traffic has level A.
+    heavy   share of heavy vehicles
+    A motorway without traffic has level A; a street without traffic has no speed, and no level.
+    The speed of a street is over its whole length, standing at its end included.
     """
     cars = 1.0 + heavy * (HEAVY_CARS - 1.0)
     lanes = np.maximum(frame.links.lanes, 1)
     density = quarters.density_vpm.astype(np.float64) * cars * MILE_M / lanes
     freeway = np.array([kind == LinkClass.MOTORWAY for kind in frame.links.kind], np.bool_)
+    street = np.array([kind in STREETS for kind in frame.links.kind], np.bool_)
+    slower = 1.0 - quarters.speed_mps.astype(np.float64) / frame.links.free_speed_mps
+    judged = np.where(street, level_of(np.round(slower, 6), STREET_SLOWER), UNJUDGED)
     return LinkService(
-        level=np.where(freeway, level_of(density, FREEWAY_PCPMPL), UNJUDGED),
+        level=np.where(freeway, level_of(density, FREEWAY_PCPMPL), judged),
         density_pcpmpl=np.where(freeway, density, np.nan),
     )
 
