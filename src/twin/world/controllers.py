@@ -9,17 +9,16 @@ from typing import Final
 import msgspec
 
 from twin.clock import Clock, datetime_from_us
-from twin.events import Acknowledgement, DecisionEvent, SignalStatus
+from twin.events import DecisionEvent, SignalStatus
 from twin.ids import derived_id
 from twin.network.model import SingleMap
 from twin.units import SECOND_US
 from twin.world.cabinet import Cabinet, Shown
+from twin.world.feed import answer, listen
 from twin.world.patience import BEAT_US
-from twin.world.service import Pause, Service, together, wait_s
+from twin.world.service import Pause, Service, together
 
-_POLL_S: Final = 20.0
 _STATUS_EVERY_S: Final = 5.0
-_TRIES: Final = 6
 
 
 class SignalControllers:
@@ -45,25 +44,15 @@ class SignalControllers:
         """Work until cancelled. Raises InputError when the service refuses the key."""
         if not self.cabinets:
             return
-        await together(self._drive(), self._listen())
+        await together(
+            self._drive(),
+            listen(self._service, tuple(self.cabinets), self.obey, pause=self._pause),
+        )
 
     async def _drive(self) -> None:
         while True:
             await self.beat()
             await self._pause(self._clock.wall_seconds(BEAT_US / SECOND_US))
-
-    async def _listen(self) -> None:
-        after, failures = 0, 0
-        while True:
-            heard = await self._service.commands(tuple(self.cabinets), after=after, wait_s=_POLL_S)
-            if heard is None:
-                failures += 1
-                await self._pause(wait_s(failures))
-                continue
-            failures = 0
-            after, commands = heard
-            await self.obey(commands)
-            await self._pause(0)
 
     async def beat(self) -> None:
         """Move every cabinet to the present and tell what changed; every 5 s tell all."""
@@ -101,32 +90,13 @@ class SignalControllers:
     async def obey(self, commands: Sequence[DecisionEvent]) -> None:
         """Give each command to its cabinet and acknowledge it."""
         now_us = self._clock.now_us()
-        answers = []
-        for command in commands:
-            cabinet = self.cabinets.get(command.target)
-            if cabinet is None:
-                continue
-            cabinet.advance(now_us)
-            reply = cabinet.take(command, now_us)
-            answers.append(
-                acknowledgement(command, now_us, accepted=reply.accepted, reason=reply.reason)
-            )
-        if answers:
-            await self._service.send("/street/acknowledgements", answers, tries=_TRIES)
-            self.acknowledged += len(answers)
-
-
-def acknowledgement(
-    command: DecisionEvent, now_us: int, *, accepted: bool, reason: str = ""
-) -> bytes:
-    """Make the JSON of a device's answer to one version of a command; the same answer, one id."""
-    return msgspec.json.encode(
-        Acknowledgement(
-            id=derived_id("ack", command.target, command.id, command.version, str(accepted)),
-            decision=command.id,
-            device=command.target,
-            time=datetime_from_us(now_us),
-            accepted=accepted,
-            reason=reason,
+        self.acknowledged += await answer(
+            self._service, commands, lambda command: self._carry_out(command, now_us), now_us
         )
-    )
+
+    def _carry_out(self, command: DecisionEvent, now_us: int) -> str | None:
+        cabinet = self.cabinets.get(command.target)
+        if cabinet is None:
+            return None
+        cabinet.advance(now_us)
+        return cabinet.take(command, now_us).reason

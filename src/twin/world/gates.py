@@ -15,12 +15,10 @@ from twin.clock import Clock
 from twin.events import DecisionEvent, DecisionKind
 from twin.network.model import SingleMap
 from twin.units import SECOND_US
-from twin.world.controllers import acknowledgement
+from twin.world.feed import answer, listen
 from twin.world.orders import Orders
-from twin.world.service import Pause, Service, wait_s
+from twin.world.service import Pause, Service
 
-_POLL_S: Final = 20.0
-_TRIES: Final = 6
 _STAYS_OPEN_S: Final = 8.0
 
 
@@ -47,33 +45,15 @@ class Gates:
 
     async def run(self) -> None:
         """Work until cancelled. Raises InputError when the service refuses the key."""
-        after, failures = 0, 0
-        while self._names:
-            heard = await self._service.commands(self._names, after=after, wait_s=_POLL_S)
-            if heard is None:
-                failures += 1
-                await self._pause(wait_s(failures))
-                continue
-            failures = 0
-            after, commands = heard
-            await self.obey(commands)
-            await self._pause(0)
+        if self._names:
+            await listen(self._service, self._names, self.obey, pause=self._pause)
 
     async def obey(self, commands: Sequence[DecisionEvent]) -> None:
         """Carry out each command and acknowledge it."""
         now_us = self._clock.now_us()
-        answers = []
-        for command in commands:
-            if command.target not in self._names:
-                continue
-            refusal = self._carry_out(command, now_us)
-            if refusal is not None:
-                answers.append(
-                    acknowledgement(command, now_us, accepted=not refusal, reason=refusal)
-                )
-        if answers:
-            await self._service.send("/street/acknowledgements", answers, tries=_TRIES)
-            self.acknowledged += len(answers)
+        self.acknowledged += await answer(
+            self._service, commands, lambda command: self._carry_out(command, now_us), now_us
+        )
 
     def ordered(self, gate: str, now_us: int) -> str:
         """Return what a gate was ordered: `open`, `closed` or `by_rule`, its own programme."""
@@ -83,6 +63,8 @@ class Gates:
 
     def _carry_out(self, command: DecisionEvent, now_us: int) -> str | None:
         """Do it, or say why not (empty: done; None: nothing to answer)."""
+        if command.target not in self._names:
+            return None
         if command.kind is DecisionKind.GATE:
             closing = command.command.get("gate") == "closed"
             if closing and command.target not in self._inbound:
