@@ -19,7 +19,7 @@ import httpx
 import psutil
 from broker import run_apart
 
-from conftest import require
+from real_parts import require
 from twin.clock import WallClock, iso_from_us
 from twin.keys import KeyRing
 from twin.store import people

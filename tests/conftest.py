@@ -6,7 +6,6 @@ one cannot run, its tests are skipped with the reason; with CI=true that fails i
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import uuid
@@ -20,6 +19,7 @@ from broker import Broker, run_apart
 from hypothesis import settings
 from postgis import Server
 
+from real_parts import require
 from twin.store.database import Database
 
 pytest_plugins = ["room_times"]
@@ -159,10 +159,9 @@ async def migrate(url: str) -> None:
     await database.close()
 
 
-def require(problem: str | None) -> None:
-    """Skip the test for this reason; fail it in continuous integration."""
-    if problem is None:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(problem, pytrace=False)
-    pytest.skip(problem)
+@pytest.fixture(scope="session")
+def city_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the practice city with its SUMO files, made once; who changes a file puts it back."""
+    from sumo_city import make_city  # the programs of SUMO are looked for only where they are used
+
+    return make_city(tmp_path_factory.mktemp("city"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 import socket
 import subprocess
@@ -14,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
+
+from real_parts import require
 
 ROOT = Path(__file__).parents[1]
 CONSOLE = ROOT / "src" / "twin" / "console" / "index.html"
@@ -27,21 +27,13 @@ SOFTWARE_GL = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swift
 PATIENCE_MS = 60_000
 
 
-def missing(what: str, how: str) -> None:
-    """Skip for want of a real part, or fail where all parts must be there."""
-    text = f"{what} is missing: {how}"
-    if os.environ.get("CI") == "true":
-        pytest.fail(text)
-    pytest.skip(text)
-
-
 def chromium() -> str:
     """Name the browser of this machine."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         found = shutil.which(name)
         if found is not None:
             return found
-    missing("Chromium", "make services installs it")
+    require("Chromium is missing: make services installs it")
     raise AssertionError
 
 
@@ -55,7 +47,7 @@ def _free_port() -> int:
 def served() -> Iterator[str]:
     """Serve the console with pictures of the corridor's map; gives the address."""
     if not CONSOLE.is_file():
-        missing("The built console", "npm ci && npm run build in console/ makes it")
+        require("The built console is missing: npm ci && npm run build in console/ makes it")
     port = _free_port()
     command = [sys.executable, str(SERVER), "--no-login", "--rate", "2"]
     command += ["--port", str(port), "--map", str(MAP)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import require
+from real_parts import require
 from twin.commands import demo_city
 from twin.commands.demo_close import CityOrder
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree as Xml
 import pytest
 from typer.testing import CliRunner
 
-from conftest import require
-from scenario_city import CITY, generator
+from real_parts import require
+from scenario_city import CITY
+from twin.commands.demo_city import missing_sumo
 from twin.commands.maps import maps
-from twin.errors import InputError
 from twin.network.gmns import read_gmns
 from twin.network.model import SingleMap
 from twin.network.sumo import read_sumo_net
@@ -21,24 +21,6 @@ from twin.network.sumo.write_roadside import stop_rows
 from twin.world.sumo.engine import sumo_program
 
 pytestmark = [pytest.mark.sumo, pytest.mark.timeout(600)]  # on a busy machine
-
-
-def missing() -> str | None:
-    """Say why SUMO cannot be run here, None when it can."""
-    try:
-        there = Path(sumo_program("sumo")).is_file()
-    except InputError as error:
-        return str(error)
-    return None if there else "SUMO is not installed (extra sumo)"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require(missing())
-    place = tmp_path_factory.mktemp("city")
-    make = generator()
-    make.make_sumo(place, make.SEED)
-    return place
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +31,7 @@ def city() -> SingleMap:
 @pytest.fixture(scope="module")
 def back(tmp_path_factory: pytest.TempPathFactory) -> SingleMap:
     """Take the city through `twin map export`, netconvert and `twin map import`."""
-    require(missing())
+    require(missing_sumo() or None)
     place = tmp_path_factory.mktemp("back")
     runner = CliRunner()
     source, plain, out = str(CITY / "network"), place / "plain", place / "map"
@@ -153,8 +135,8 @@ def _ways(network: SingleMap) -> dict[tuple[str, str], tuple[int, int, int, int]
     return found
 
 
-def test_conflicts_of_signals_survive(folder: Path, city: SingleMap) -> None:
-    back, _ = read_sumo_net(folder / "map.net.xml")
+def test_conflicts_of_signals_survive(city_folder: Path, city: SingleMap) -> None:
+    back, _ = read_sumo_net(city_folder / "map.net.xml")
     assert set(back.junction_rows) == set(city.junction_rows)
     for junction in city.junctions:
         there = back.junctions[back.junction_rows[junction.id]]
@@ -174,11 +156,11 @@ def _together(network: SingleMap, junction_id: str) -> set[frozenset[tuple[str, 
     return {stage for stage in stages if stage}
 
 
-def test_ten_minutes_run_without_teleports_or_collisions(folder: Path) -> None:
-    out = folder / "statistics.xml"
+def test_ten_minutes_run_without_teleports_or_collisions(city_folder: Path) -> None:
+    out = city_folder / "statistics.xml"
     done = subprocess.run(
         [
-            *(sumo_program("sumo"), "-c", str(folder / "city.sumocfg")),
+            *(sumo_program("sumo"), "-c", str(city_folder / "city.sumocfg")),
             *("--end", str(6 * 3600 + 600), "--time-to-teleport", "300"),
             *("--statistic-output", str(out)),
         ],

@@ -11,14 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from conftest import require
-from scenario_city import generator
+from sumo_city import city_settings
 from twin.app import Service
-from twin.commands.demo_city import missing_sumo
 from twin.errors import InputError
 from twin.keys import KeyRing, Purpose
 from twin.seal import Plate
-from twin.settings import Settings
 from twin.store import accounting, decisions, people
 from twin.world.faults import Distorter, Faults
 from twin.world.service import connect
@@ -36,36 +33,13 @@ AUTOMATIC = ("J01", "J02", "J03")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require(missing_sumo() or None)
-    place = tmp_path_factory.mktemp("city")
-    make = generator()
-    make.make_sumo(place, make.SEED)
-    return place
-
-
-@pytest.fixture(scope="module")
-def scene(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def scene(city_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
     """Open the city; its buses have plates that nobody has announced."""
-    opened = open_scene(folder, tmp_path_factory.mktemp("copy"), end_s=START_S + LENGTH_S)
+    opened = open_scene(city_folder, tmp_path_factory.mktemp("copy"), end_s=START_S + LENGTH_S)
     assert opened.city is not None
     unknown = {name: Plate("FR", "ZZ000ZZ") for name in opened.city.plates if name.startswith("bL")}
     city = replace(opened.city, plates={**opened.city.plates, **unknown})
     return replace(opened, city=city)
-
-
-def settings(folder: Path, scene: Scene, place: Path) -> Settings:
-    assert scene.city is not None
-    KeyRing.fresh("test").save(place / "keys.json")
-    return Settings(
-        map=folder / "network",
-        access_rules=scene.city.rules,
-        keys=place / "keys.json",
-        database=f"sqlite:///{place / 'twin.db'}",
-        port=0,
-        timezone=scene.network.timezone,
-        automatic_junctions=",".join(AUTOMATIC),
-    )
 
 
 async def order(client: httpx.AsyncClient, operator: dict[str, str]) -> str:
@@ -83,7 +57,7 @@ async def order(client: httpx.AsyncClient, operator: dict[str, str]) -> str:
 
 
 async def test_a_city_is_measured_obeyed_and_guarded(
-    folder: Path, scene: Scene, tmp_path: Path
+    city_folder: Path, scene: Scene, tmp_path: Path
 ) -> None:
     assert scene.city is not None
     warm = warm_up(scene, tmp_path / "warm", until_s=START_S, seed=1, begin_s=BEGIN_S)
@@ -92,7 +66,9 @@ async def test_a_city_is_measured_obeyed_and_guarded(
     assert before.table.count.shape == (10, 206)
     assert before.table.count.sum() > 500
     clock = PacedClock(before.demo_start_us, rate=60.0)
-    service = Service(settings(folder, scene, tmp_path), clock=clock)
+    service = Service(
+        city_settings(city_folder, scene, tmp_path, automatic=",".join(AUTOMATIC)), clock=clock
+    )
     found: dict[str, Any] = {}
 
     async def town(started: Service) -> None:
@@ -161,12 +137,12 @@ async def test_a_city_is_measured_obeyed_and_guarded(
     assert {name for name, s in street.ledger.leased_s.items() if s} == set(AUTOMATIC)
 
 
-def test_a_table_of_another_map_is_refused(folder: Path, tmp_path: Path) -> None:
-    table = json.loads((folder / "signals.json").read_text())
+def test_a_table_of_another_map_is_refused(city_folder: Path, tmp_path: Path) -> None:
+    table = json.loads((city_folder / "signals.json").read_text())
     whole = json.dumps(table)
-    (folder / "signals.json").write_text(json.dumps({**table, "map_version": "0" * 32}))
+    (city_folder / "signals.json").write_text(json.dumps({**table, "map_version": "0" * 32}))
     try:
         with pytest.raises(InputError, match="another map"):
-            open_scene(folder, tmp_path / "copy")
+            open_scene(city_folder, tmp_path / "copy")
     finally:
-        (folder / "signals.json").write_text(whole)
+        (city_folder / "signals.json").write_text(whole)

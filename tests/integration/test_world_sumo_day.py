@@ -10,16 +10,13 @@ from typing import Any
 
 import pytest
 
-from conftest import require
-from scenario_city import generator
+from sumo_city import city_settings
 from twin.app import Service
-from twin.commands.demo_city import missing_sumo
 from twin.evaluate.pictures import compare as beside
 from twin.evaluate.pictures import errors
 from twin.ids import GroupId
 from twin.keys import KeyRing, Purpose
 from twin.network.model import Junction, SignalPlan
-from twin.settings import Settings
 from twin.store import people
 from twin.world.books import Books, compare
 from twin.world.cabinet import Cabinet
@@ -45,42 +42,19 @@ FAULTS = replace(
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require(missing_sumo() or None)
-    place = tmp_path_factory.mktemp("city")
-    make = generator()
-    make.make_sumo(place, make.SEED)
-    return place
-
-
-@pytest.fixture(scope="module")
-def scene(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return open_scene(folder, tmp_path_factory.mktemp("copy"), end_s=START_S + LENGTH_S)
-
-
-def settings(folder: Path, scene: Scene, place: Path) -> Settings:
-    assert scene.city is not None
-    KeyRing.fresh("test").save(place / "keys.json")
-    return Settings(
-        map=folder / "network",
-        access_rules=scene.city.rules,
-        keys=place / "keys.json",
-        database=f"sqlite:///{place / 'twin.db'}",
-        port=0,
-        timezone=scene.network.timezone,
-        automatic_junctions="J01",
-    )
+def scene(city_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    return open_scene(city_folder, tmp_path_factory.mktemp("copy"), end_s=START_S + LENGTH_S)
 
 
 async def test_with_all_faults_on_nothing_is_unaccounted_for(
-    folder: Path, scene: Scene, tmp_path: Path
+    city_folder: Path, scene: Scene, tmp_path: Path
 ) -> None:
     assert scene.city is not None
     scene = replace(scene, begin_s=START_S)  # on empty streets, into the morning's traffic
     assert scene.city is not None
     start_us = scene.city.moment_us(START_S)
     clock = PacedClock(start_us, rate=200.0)
-    service = Service(settings(folder, scene, tmp_path), clock=clock)
+    service = Service(city_settings(city_folder, scene, tmp_path, automatic="J01"), clock=clock)
     links = [str(link.id) for link in scene.network.links]
     found: dict[str, Any] = {}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from conftest import require
 from device_road import START_US, device_road
+from real_parts import require
 from twin.clock import ManualClock, datetime_from_us
 from twin.commands.demo_city import missing_sumo
 from twin.events import DecisionEvent, DecisionKind, DecisionState, Fact
