@@ -13,12 +13,18 @@ import numpy as np
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
 from twin.simulate.diagrams import Diagrams, triangular
+from twin.simulate.inputs import (
+    check_roads,
+    checked_drops,
+    set_shares,
+    set_turn_capacity,
+    whole_steps,
+)
 from twin.simulate.kernels.arrays import Limits
 from twin.simulate.kernels.cells import Cells, Crowd, advance_cells
-from twin.simulate.ltm import check_roads, check_shares, checked_drops
 from twin.simulate.node import still_flow
 from twin.simulate.rings import WHOLE
-from twin.simulate.roads import Roads, Turns, approach_capacity, gated_approaches, summed, wires_of
+from twin.simulate.roads import Roads, Turns, approach_capacity, gated_approaches, wires_of
 
 
 class CellTransmission:
@@ -73,10 +79,8 @@ class CellTransmission:
 
         Raises SimulationError naming the first approach whose shares do not add up.
         """
-        check_shares(self.turns, turn_share, exit_share)
-        through = summed(self.turns.approach, turn_share, len(exit_share))[self._gated]
-        self._limits.turn_share[:] = np.concatenate([turn_share, through])[self._turn_rows]
-        self._limits.exit_share[:] = exit_share
+        rows, gated = self._turn_rows, self._gated
+        set_shares(self._limits, self.turns, turn_share, exit_share, gated=gated, rows=rows)
         return self
 
     def demand(self, vps: Floats) -> Self:
@@ -102,19 +106,15 @@ class CellTransmission:
         if out_vps is not None:
             self._limits.out_capacity[:] = out_vps * self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = (
-                self._with_gates(turn_vps)[self._turn_rows] * self.step_s
-            )
+            rows, gated = self._turn_rows, self._gated
+            set_turn_capacity(self._limits, turn_vps * self.step_s, gated=gated, rows=rows)
         if node_vps is not None:
             self._limits.gate_capacity[:] = node_vps * self.step_s
         return self
 
     def run(self, duration_s: float) -> Self:
         """Advance by whole steps; `duration_s` must be a multiple of the step (to 1e-6)."""
-        steps = round(duration_s / self.step_s)
-        if abs(steps * self.step_s - duration_s) > 1e-6 * max(duration_s, 1.0):
-            message = f"{duration_s} s is not a whole number of steps of {self.step_s} s"
-            raise SimulationError(message)
+        steps = whole_steps(duration_s, self.step_s)
         advance_cells(self._cells, self._wires, self._limits, self._scratch, self._crowd, steps)
         return self
 
@@ -224,9 +224,6 @@ class CellTransmission:
             receiving=np.zeros((links + gates, members)),
             asked=np.zeros((links + gates, members)),
         )
-
-    def _with_gates(self, turn_vps: Floats) -> Floats:
-        return np.concatenate([turn_vps, np.full(len(self._gated), np.inf)])
 
     def _no_limits(self, drop_share: Floats | None) -> Limits:
         """Return limits that hold nobody; everybody ends the trip at the next node."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,13 +9,18 @@ import numpy as np
 
 from twin.columns import Bools, Floats, Ints
 from twin.errors import SimulationError
+from twin.simulate.inputs import (
+    check_roads,
+    checked_drops,
+    set_shares,
+    set_turn_capacity,
+    whole_steps,
+)
 from twin.simulate.kernels.arrays import Flow, Limits, Links, Rows
 from twin.simulate.kernels.node import none_bound
 from twin.simulate.kernels.transmission import HELD_SHARE, advance, advance_counting
 from twin.simulate.rings import history_of, ring_of, steps_ago, write_now
-from twin.simulate.roads import Roads, Turns, approach_capacity, gated_approaches, summed, wires_of
-
-SHARE_TOLERANCE = 1e-9
+from twin.simulate.roads import Roads, Turns, approach_capacity, gated_approaches, wires_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,8 @@ class LinkTransmission:
 
         Raises SimulationError naming the first approach whose shares do not add up.
         """
-        check_shares(self.turns, turn_share, exit_share)
-        through = summed(self.turns.approach, turn_share, len(exit_share))[self._gated]
-        self._limits.turn_share[:] = np.concatenate([turn_share, through])[self._turn_rows]
-        self._limits.exit_share[:] = exit_share
+        rows, gated = self._turn_rows, self._gated
+        set_shares(self._limits, self.turns, turn_share, exit_share, gated=gated, rows=rows)
         return self
 
     def demand(self, vps: Floats) -> Self:
@@ -129,9 +131,8 @@ class LinkTransmission:
             np.minimum(out_vps, self._capacity_vps, out=exits)
             exits *= self.step_s
         if turn_vps is not None:
-            self._limits.turn_capacity[:] = (
-                self._with_gates(turn_vps)[self._turn_rows] * self.step_s
-            )
+            rows, gated = self._turn_rows, self._gated
+            set_turn_capacity(self._limits, turn_vps * self.step_s, gated=gated, rows=rows)
             self._turns_capped = bool(np.isfinite(turn_vps).any())
         if node_vps is not None:
             self._limits.gate_capacity[:] = node_vps * self.step_s
@@ -139,7 +140,7 @@ class LinkTransmission:
 
     def run(self, duration_s: float) -> Self:
         """Advance by whole steps; `duration_s` must be a multiple of the step (to 1e-6)."""
-        steps = self._whole_steps(duration_s)
+        steps = whole_steps(duration_s, self.step_s)
         parts = (self._links, self._wires, self._limits, self._flow, self._bound)
         advance(*parts, steps, self._turns_capped)
         return self
@@ -150,7 +151,7 @@ class LinkTransmission:
         Both (intervals, links), cumulative, at the end of every interval; as `run` and `left`, but
         quicker where the network is small. `every_s` must be a part of `duration_s`.
         """
-        steps, every = self._whole_steps(duration_s), self._whole_steps(every_s)
+        steps, every = whole_steps(duration_s, self.step_s), whole_steps(every_s, self.step_s)
         if every == 0 or steps % every:
             message = f"{every_s} s is no whole part of {duration_s} s"
             raise SimulationError(message)
@@ -163,16 +164,6 @@ class LinkTransmission:
             raise SimulationError(message)
         advance_counting(*parts, every, self._turns_capped, rows, entered, left)
         return entered, left
-
-    def _with_gates(self, turn_vps: Floats) -> Floats:
-        return np.concatenate([turn_vps, np.full(len(self._gated), np.inf)])
-
-    def _whole_steps(self, duration_s: float) -> int:
-        steps = round(duration_s / self.step_s)
-        if abs(steps * self.step_s - duration_s) > 1e-6 * max(duration_s, 1.0):
-            message = f"{duration_s} s is not a whole number of steps of {self.step_s} s"
-            raise SimulationError(message)
-        return steps
 
     @property
     def time_s(self) -> float:
@@ -323,40 +314,3 @@ def _links(roads: Roads, step_s: float) -> Links:
     # Rounding up must not throttle: the link holds what flows at capacity in those times.
     at_capacity = roads.capacity_vps * step_s * (free.steps + wave.steps)
     return Links(free, wave, np.maximum(roads.jam_vpm * roads.length_m, at_capacity))
-
-
-def check_roads(roads: Roads, step_s: float) -> None:
-    """Refuse what the kernel cannot do; the message names the first link."""
-    if not (math.isfinite(step_s) and step_s > 0):
-        message = f"UnstableStep: a step of {step_s} s is not a positive duration"
-        raise SimulationError(message)
-    for name in ("length_m", "free_speed_mps", "capacity_vps"):
-        column: Floats = getattr(roads, name)
-        wrong = np.flatnonzero(~(np.isfinite(column) & (column > 0)))
-        if len(wrong):
-            message = f"link {wrong[0]} has {name} = {column[wrong[0]]}; it must be positive"
-            raise SimulationError(message)
-    wrong = np.flatnonzero(roads.jam_vpm * roads.free_speed_mps <= roads.capacity_vps)
-    if len(wrong):
-        message = f"link {wrong[0]} has a jam density below its density at capacity"
-        raise SimulationError(message)
-
-
-def check_shares(turns: Turns, turn_share: Floats, exit_share: Floats) -> None:
-    """Refuse shares that do not add up to 1 by approach. Raises SimulationError naming it."""
-    total = exit_share + summed(turns.approach, turn_share, len(exit_share))
-    wrong = np.flatnonzero(~(np.abs(total - 1.0) <= SHARE_TOLERANCE))
-    if len(wrong) or (turn_share < 0).any() or (exit_share < 0).any():
-        row = int(wrong[0]) if len(wrong) else -1
-        message = f"the turning shares of approach {row} add up to {total[row]:.6f}, not to 1"
-        raise SimulationError(message)
-
-
-def checked_drops(share: Floats | None, links: int) -> Floats:
-    """Return the share of capacity that stays under a queue, (links,). Raises SimulationError."""
-    if share is None:
-        return np.ones(links)
-    if share.shape != (links,) or not ((share > 0) & (share <= 1)).all():
-        message = "a capacity drop leaves a share above 0 and up to 1, one value a link"
-        raise SimulationError(message)
-    return np.array(share, np.float64)

@@ -14,11 +14,11 @@ from twin.simulate.access import Access
 from twin.simulate.choice import FIXED, RouteChoice
 from twin.simulate.fleet import Fleet
 from twin.simulate.gates import regate, stuck
+from twin.simulate.inputs import check_roads
 from twin.simulate.kernels.choices import draw_each
 from twin.simulate.kernels.records import LIVE, NOT_ENTERED, Trace, Ways
 from twin.simulate.kernels.trees import grow_trees
 from twin.simulate.kernels.vehicles import advance, measure, rouse
-from twin.simulate.ltm import check_roads
 from twin.simulate.roads import Roads, Turns, approach_capacity
 from twin.simulate.speeds import carried_vps, respeed
 from twin.simulate.steps import choose_step
