@@ -7,8 +7,8 @@ from typing import Final
 from starlette.responses import Response
 
 from twin.api.auth import House
+from twin.api.book_views import AccountingView, TallyView
 from twin.api.routes import Endpoint, json_answer
-from twin.api.schemas import AccountingView, TallyView
 from twin.store.accounting import balanced, totals
 
 

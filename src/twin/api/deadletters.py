@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from twin.api.auth import Asking, House
 from twin.api.bodies import decode_body, decoded_body
+from twin.api.book_views import DeadLettersView, DeadLetterView, FaultView, ReplayBody
 from twin.api.problems import Problem, not_found
 from twin.api.routes import Body, Endpoint, json_answer
-from twin.api.schemas import DeadLettersView, DeadLetterView, FaultView, ReplayBody
 from twin.api.served import Served
 from twin.clock import datetime_from_us
 from twin.errors import Fault

@@ -7,7 +7,7 @@ the OpenAPI document. Times are RFC 3339 in UTC; null means "not known" and neve
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -309,70 +309,6 @@ class CommandsView(Struct, frozen=True, kw_only=True):
 
     after: Annotated[int, Meta(description="sequence to ask after next time")]
     commands: list[DecisionEvent]
-
-
-class FaultView(Struct, frozen=True, kw_only=True):
-    """A rule that a kept event broke."""
-
-    field: str
-    value: str
-    rule: str
-
-
-class DeadLetterView(Struct, frozen=True, kw_only=True):
-    """A refused event, kept to be read, mended and replayed. `payload` null: must not be kept."""
-
-    id: str
-    topic: str
-    partition: int
-    offset: int
-    arrived: Moment
-    source: str
-    reason: str
-    errors: list[FaultView]
-    payload: str | None
-    state: Annotated[str, Meta(description="open, mended, replayed, expired")]
-    changed: Moment | None
-    changed_by: str
-
-
-class DeadLettersView(Struct, frozen=True, kw_only=True):
-    """Refused events, newest first."""
-
-    deadletters: list[DeadLetterView]
-
-
-class ReplayBody(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to replay: the mended event, or nothing for the event as it was kept."""
-
-    payload: Annotated[dict[str, Any], Meta(description="the event, mended")] | None = None
-
-
-class TallyView(Struct, frozen=True, kw_only=True):
-    """Counts of one sender on one topic: received = applied + duplicate + late + rejected."""
-
-    source: str
-    topic: str
-    received: Count
-    applied: Count
-    revised: Annotated[int, Meta(ge=0, description="a part of applied: out of order")]
-    duplicate: Count
-    late: Count
-    rejected: Count
-    reasons: dict[str, Count]
-
-
-class AccountingView(Struct, frozen=True, kw_only=True):
-    """Where every event went. `balanced` is false when one is missing: that is an alarm."""
-
-    received: Count
-    applied: Count
-    revised: Count
-    duplicate: Count
-    late: Count
-    rejected: Count
-    balanced: bool
-    sources: list[TallyView]
 
 
 class ClockView(Struct, frozen=True, kw_only=True):
