@@ -160,6 +160,7 @@ class Live:
             signals=tuple(self._statuses[name] for name in sorted(self._statuses)),
             incidents=self._incidents.active(now_us),
             decisions=self._book.open(),
+            detectors=self._perception.health(),
         )
 
     def link_state(self, now_us: int) -> LinkState:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from twin.events import DecisionEvent, Incident, SignalStatus
 from twin.forecast.result import Forecast
+from twin.perceive.health.detectors import DetectorHealth
 from twin.perceive.state import LinkState, Measured
 
 
@@ -14,7 +15,8 @@ class Picture:
     """Everything that is shown. `sequence` rises by one a picture within one run.
 
     `decisions` holds the newest version of every decision that is still open (proposed, approved,
-    issued, acknowledged and not past its lease or expiry).
+    issued, acknowledged and not past its lease or expiry). `detectors` says which sensors are not
+    believed; None where it was not told.
     """
 
     time_us: int
@@ -26,3 +28,4 @@ class Picture:
     signals: tuple[SignalStatus, ...]
     incidents: tuple[Incident, ...]
     decisions: tuple[DecisionEvent, ...]
+    detectors: DetectorHealth | None = None

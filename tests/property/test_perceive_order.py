@@ -78,6 +78,8 @@ def test_order_and_cut_change_nothing(
     one, other = whole.link_state(now_us), parts.link_state(now_us)
     assert np.array_equal(one.speed_mps, other.speed_mps, equal_nan=True)
     assert np.array_equal(one.flow_vps, other.flow_vps, equal_nan=True)
+    assert whole.health().faults.tolist() == parts.health().faults.tolist()
+    assert whole.health().since_us.tolist() == parts.health().since_us.tolist()
 
 
 @settings(max_examples=30, deadline=None)

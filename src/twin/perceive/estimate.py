@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from twin.columns import Floats, Ints, ReadingBatch
+from twin.columns import Floats, Ints, ReadingBatch, Rows
 from twin.errors import MapError
 from twin.network.model import SingleMap
+from twin.perceive.health.detectors import DetectorHealth, Detectors
 from twin.perceive.kernels import links as kernel
 from twin.perceive.kernels.record import BINS, RING_FIELDS, Memory, record_readings
 from twin.perceive.kernels.sensors import FLOW, FLOW_VAR, SAID_FIELDS, read_sensors
@@ -50,6 +51,7 @@ class Perception:
         """Know nothing yet. `timezone` (IANA) is the map's when not given."""
         self.layout: Layout = layout_of(network)
         self.local_time = LocalTime(timezone or network.timezone)
+        self._detectors = Detectors(network, self.layout)
         sensors = len(network.sensors)
         self._memory = Memory(
             newest=np.tile(np.array([-1, 0, 0], np.int64), (sensors, 1)),
@@ -63,14 +65,20 @@ class Perception:
         """Take readings in; the caller has checked them and left duplicates out."""
         middle_us = batch.time_us - batch.period_ms * 500
         values = np.column_stack([batch.count, batch.speed_mps, batch.occupancy_frac])
+        values = values.astype(np.float64)
+        may_teach = self._detectors.observe(batch, values)
         record_readings(
             batch.sensor.astype(np.int32),
             batch.time_us.astype(np.int64),
             batch.period_ms.astype(np.int64),
-            values.astype(np.float64),
-            self.local_time.slots(middle_us),
+            values,
+            np.where(may_teach, self.local_time.slots(middle_us), -1),
             self._memory,
         )
+
+    def health(self) -> DetectorHealth:
+        """Return the verdict on every detector, by the event time of its readings."""
+        return self._detectors.judge(self._memory.ring_bin, self._memory.ring_sums)
 
     def measured(self) -> Measured:
         """Return the newest reading of every sensor, exactly as it was measured."""
@@ -102,10 +110,15 @@ class Perception:
         return np.asarray(self.profile(np.array([now_us], np.int64))[0], np.float64)
 
     def _said(self, now_us: int) -> tuple[Floats, Ints]:
-        """Return what the last minutes of every sensor tell, and how fresh it is."""
+        """Return what the last minutes of every sensor tell, and how fresh it is.
+
+        A detector that failed says nothing, as if there were none.
+        """
         said = np.empty((len(self._memory.newest), SAID_FIELDS))
         freshness = np.empty(len(said), np.int64)
         read_sensors(now_us, self._memory, self.layout.sensor_free_mps, said, freshness)
+        failed = self.health().failed
+        said[failed], freshness[failed] = np.nan, 0
         return said, freshness
 
     def _combined(self, said: Floats, freshness: Ints) -> kernel.Found:
@@ -162,6 +175,7 @@ class Perception:
             "profile_sums": self._memory.profile_sums.reshape(
                 -1, self._memory.profile_sums.shape[2]
             )[learned],
+            **self._detectors.state(),
         }
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
@@ -179,6 +193,16 @@ class Perception:
         self._memory.profile_sums[...] = 0
         learned = self._memory.profile_sums.reshape(-1, self._memory.profile_sums.shape[2])
         learned[state["profile_slot"]] = state["profile_sums"]
+        self._detectors.restore(state)
+
+    def carry(self, before: Perception, rows_before: Rows, rows_after: Rows) -> None:
+        """Take over from another map's memory what these sensors measured there.
+
+        rows_before, rows_after   (n,) rows of the same sensors on that map and on this one
+        """
+        for mine, theirs in zip(self._memory, before._memory, strict=True):
+            mine[rows_after] = theirs[rows_before]
+        self._detectors.carry(before._detectors, rows_before, rows_after)
 
     def hash(self) -> str:
         """Return 32 hex digits over the whole memory."""

@@ -101,7 +101,8 @@ def record_readings(
 ) -> None:
     """Write n readings into the memory.
 
-    sensor, time_us, period_ms, slot   (n,) read; slot is the row of the time of day
+    sensor, time_us, period_ms, slot   (n,) read; slot is the row of the time of day, -1 when the
+        reading shall not teach what is usual
     values   (n, 3) float64 read: count, speed_mps, occupancy_frac; NaN = not measured
     memory   written
     """
@@ -117,4 +118,5 @@ def record_readings(
         if minute == memory.ring_bin[s, place]:
             sums = memory.ring_sums[s, place]
             _add_to_ring(sums, period_ms[i], count, speed_mps, occupancy_frac)
-        _add_to_profile(memory.profile_sums[s, slot[i]], period_ms[i], count, speed_mps)
+        if slot[i] >= 0:
+            _add_to_profile(memory.profile_sums[s, slot[i]], period_ms[i], count, speed_mps)

@@ -1,0 +1,1 @@
+"""Whether detectors can be believed: limits, what is remembered, verdicts, replacements."""
