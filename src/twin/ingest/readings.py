@@ -82,7 +82,7 @@ class ReadingStage:
         applied = verdicts == Verdict.APPLIED
         return JudgedReadings(
             applied=decoded.batch if applied.all() else decoded.batch.take(applied),
-            observations=self._kept(decoded, verdicts),
+            observations=self._kept(rows, verdicts),
             dead_letters=rows.letters(faults),
             tallies=_tallies(rows, verdicts, revised, faults),
             watermarks=self._moved(fetched),
@@ -120,7 +120,8 @@ class ReadingStage:
         revised[rows] = revisions(batch.sensor[rows], batch.time_us[rows], self._newest_us)
         return revised
 
-    def _kept(self, decoded: DecodedReadings, verdicts: Verdicts) -> Observations | None:
+    def _kept(self, stood: Rows, verdicts: Verdicts) -> Observations | None:
+        decoded = stood.decoded
         rows = np.flatnonzero((verdicts == Verdict.APPLIED) | (verdicts == Verdict.LATE))
         if len(rows) == 0:
             return None
@@ -130,6 +131,7 @@ class ReadingStage:
             event_ids=EventIds(decoded.events, rows),
             late=verdicts[rows] == Verdict.LATE,
             content=decoded.content[rows],
+            origin=stood.origin[rows],
         )
 
     def _watermark(self, place: Place) -> Watermark:

@@ -15,6 +15,7 @@ from twin.ingest.columnar import ColumnReader
 from twin.ingest.decode import DecodedReadings, Faults, decode_readings
 from twin.ingest.tally import dead_letter, sources_of
 from twin.log.contract import Records
+from twin.store.origins import origins
 from twin.store.records import DeadLetter
 
 _ENCODER: Final = msgspec.json.Encoder()
@@ -30,6 +31,7 @@ class Rows:
     entry        (n,) int64: number of the entry of `fetched`
     within       (n,) int64: row in a record of many; -1 for a record that is one row
     arrival_us   (n,) int64
+    origin       (n,) int64: where each stood on the log (`store/origins.py`)
     sources      sender by record
     """
 
@@ -39,6 +41,7 @@ class Rows:
     entry: Ints
     within: Ints
     arrival_us: Ints
+    origin: Ints
     sources: Sequence[str] = field(default=())
 
     def __len__(self) -> int:
@@ -120,6 +123,7 @@ class Unpacker:
         record = np.concatenate([part[1] for part in parts]) if parts else np.empty(0, np.int64)
         entry_of_record = np.repeat(np.arange(len(ordered)), [len(one) for one in ordered])
         arrivals = [records.arrival_us for records in ordered] or [np.empty(0, np.int64)]
+        stood = [origins(records.place, records.offsets) for records in ordered] or arrivals
         return Rows(
             fetched=ordered,
             decoded=_joined([part[0] for part in parts]),
@@ -127,6 +131,7 @@ class Unpacker:
             entry=entry_of_record[record],
             within=np.concatenate([part[2] for part in parts]) if parts else record,
             arrival_us=np.concatenate(arrivals)[record],
+            origin=np.concatenate(stood)[record],
             sources=sources_of(ordered),
         )
 

@@ -21,6 +21,7 @@ from twin.store.keys import insert_event_keys, move_watermarks
 from twin.store.observations import insert_observations
 from twin.store.records import Commit
 from twin.store.statements import insert
+from twin.store.steps import insert_steps
 from twin.store.tables import partition_offset
 
 
@@ -143,6 +144,13 @@ async def _write_parts(connection: AsyncConnection, commit: Commit) -> None:
     await parts.insert_dead_letters(connection, commit.dead_letters)
     await parts.add_tallies(connection, commit.tallies)
     await parts.insert_outgoing(connection, commit.outgoing)
+    await insert_steps(
+        connection,
+        steps=commit.steps,
+        openings=commit.openings,
+        access=commit.access_steps,
+        counts=commit.access_counts,
+    )
     if commit.minute is not None:
         await parts.insert_minute(connection, commit.minute)
     if commit.snapshot is not None:

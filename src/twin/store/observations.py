@@ -32,6 +32,7 @@ _COLUMNS: Final = (
     "late",
     "content",
     "batch",
+    "origin",
 )
 _NAMES: Final = ", ".join(_COLUMNS)
 _KNOWN: Final = {
@@ -99,6 +100,7 @@ def _rows(entries: Observations, *, batch: int) -> list[tuple[Any, ...]]:
             entries.late.tolist(),
             entries.content.tolist(),
             [batch] * len(readings),
+            [None] * len(readings) if entries.origin is None else entries.origin.tolist(),
             strict=True,
         )
     )

@@ -70,6 +70,8 @@ class Outgoing:
 class Observations:
     """Readings to be kept: `readings` with the columns that only history needs, all (n,).
 
+    `origin` says where each stood on the log (`store/origins.py`), None where nobody asks.
+
     `late` rows changed no live state. `revised` rows replace nothing here: the natural key
     (sensor, time, period) is unique, so a revision is a key seen out of order, not seen twice.
     `sensor_ids[row]` is the id of the sensor in that row of the map: history is kept by id.
@@ -80,6 +82,7 @@ class Observations:
     event_ids: Sequence[str]
     late: Bools
     content: Ints  # 64-bit hash of the values: tells a duplicate from a conflict
+    origin: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,50 @@ class Snapshot:
     time_us: int
     state_hash: str
     body: bytes
+
+
+class Step(NamedTuple):
+    """One step of the worker, in the order of `time_us`; see `store/tables_steps.py`."""
+
+    time_us: int
+    kind: str
+    now_us: int
+    map_version: str
+    picture: str = ""
+    decided: str = ""
+    forecast: str = ""
+    taken: str = ""
+    dropped: str = ""
+    begun: bool = False
+    body: bytes = b""
+
+
+class Opening(NamedTuple):
+    """The whole live state after the step of the same time."""
+
+    time_us: int
+    map_version: str
+    state_hash: str
+    body: bytes
+
+
+class AccessStep(NamedTuple):
+    """Vehicles, as (gate, id), and rights, by event id, that a step took in, in their order."""
+
+    time_us: int
+    decided: str
+    passages: tuple[tuple[str, str], ...] = ()
+    authorisations: tuple[str, ...] = ()
+
+
+class AccessCount(NamedTuple):
+    """Vehicles at one gate in the hour that begins at `time_us`, rounded, never few."""
+
+    time_us: int
+    gate: str
+    direction: str
+    profile: str
+    vehicles: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +178,7 @@ class Commit:
     outgoing: Sequence[Outgoing] = ()
     snapshot: Snapshot | None = None
     minute: MinutePicture | None = None
+    steps: Sequence[Step] = ()
+    openings: Sequence[Opening] = ()
+    access_steps: Sequence[AccessStep] = ()
+    access_counts: Sequence[AccessCount] = ()

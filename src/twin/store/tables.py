@@ -104,6 +104,7 @@ observation: Final = Table(
     Column("late", Boolean, nullable=False),
     Column("content", BigInteger, nullable=False),
     Column("batch", BigInteger, nullable=False),
+    Column("origin", BigInteger),  # where it stood on the log (`store/origins.py`)
     Index("ix_observation_time_us", "time_us", postgresql_using="brin"),
     Index("ix_observation_batch", "batch", postgresql_using="brin"),
     postgresql_partition_by="RANGE (time_us)",

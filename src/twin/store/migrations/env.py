@@ -5,6 +5,9 @@ from __future__ import annotations
 from alembic import context
 
 from twin.store.tables import metadata
+from twin.store.tables_steps import step
+
+assert step.metadata is metadata  # importing the tables of steps has put them in
 
 context.configure(
     connection=context.config.attributes["connection"],
