@@ -161,6 +161,7 @@ class Act(StrEnum):
     RELEASE = "release"
     CLEAR_INCIDENT = "clear_incident"
     COMMAND = "command"
+    ACTIVATE_MAP = "activate_map"
 
 
 class DecisionKind(StrEnum):
@@ -195,7 +196,7 @@ class OperatorAct(
     person: Name
     act: Act
     target: Annotated[
-        str, Meta(min_length=1, max_length=128, description="decision, incident or device")
+        str, Meta(min_length=1, max_length=128, description="decision, incident, device or map")
     ]
     seen_version: Annotated[int, Meta(ge=0)]
     reason: Annotated[str, Meta(min_length=10, max_length=2000)]

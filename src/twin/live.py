@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from twin.clock import us_from_datetime
 from twin.columns import PassageFact, ReadingBatch
@@ -16,6 +17,7 @@ from twin.control.access.rules import AccessRules
 from twin.control.decision import DecisionBook
 from twin.control.devices.orders import DeviceControl
 from twin.control.devices.safety import DEVICE_RULES
+from twin.control.handover import hand_over
 from twin.control.signals.controller import SignalControl
 from twin.control.signals.safety import RULES
 from twin.events import (
@@ -32,6 +34,7 @@ from twin.events import (
 from twin.forecast.first import ForecastInput, forecast_input
 from twin.forecast.network import forecast_network
 from twin.forecast.result import Forecast
+from twin.network.difference import Dropped, MapDifference
 from twin.network.model import SingleMap
 from twin.perceive import snapshot
 from twin.perceive.estimate import Perception
@@ -57,6 +60,14 @@ class LiveBatch:
     authorisations: tuple[Authorisation, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a change of the map did: versions of decisions, and whose past does not count here."""
+
+    decisions: tuple[DecisionEvent, ...]
+    dropped: tuple[Dropped, ...]
+
+
 class Live:
     """The live state of one map."""
 
@@ -79,6 +90,9 @@ class Live:
         Raises InputError naming the gates of the rules that the map does not have.
         """
         self.network = network
+        self._again = partial(
+            Live, rules=rules, automatic=automatic, lease_s=lease_s, timezone=timezone
+        )
         self._perception = Perception(network, timezone=timezone)
         self._incidents = Incidents(network)
         self._statuses: dict[str, SignalStatus] = {}
@@ -202,6 +216,30 @@ class Live:
         self._incidents.observe(saved.incidents)
         self._statuses = {}
         self._observe_statuses(saved.statuses)
+
+    def on(self, network: SingleMap) -> Live:
+        """Return a live state of another map under the same rules, which knows nothing yet.
+
+        Raises InputError naming the gates of the rules that this map does not have.
+        """
+        return self._again(network)
+
+    def carry(self, before: Live, stays: MapDifference, now_us: int) -> Carried:
+        """Take over from the live state of another version of the map what still holds here.
+
+        A forecast is left behind: the next one is made on this map.
+        """
+        self._perception.carry(before._perception, stays.sensors_before, stays.sensors_after)
+        ended = self._incidents.carry(before._incidents)
+        self._observe_statuses(
+            status for name, status in before._statuses.items() if name in stays.junctions
+        )
+        self._access.carry(before._access)
+        self._sequence = before._sequence
+        decided = hand_over(
+            before.book, self._book, stays=stays, map_version=self.network.version, now_us=now_us
+        )
+        return Carried(decided, (*stays.dropped, *ended))
 
     def restore_decisions(self, events: Iterable[DecisionEvent]) -> None:
         """Take the newest stored versions of decisions back in, in any order."""

@@ -217,6 +217,10 @@ class DecisionBook:
                 self.dropped += 1
                 self._close(event)
 
+    def take_over(self, event: DecisionEvent) -> None:
+        """Take in a decision as it stood in the book of another version of the map."""
+        self._put(event)
+
     def _put(self, event: DecisionEvent) -> None:
         if event.kind is not DecisionKind.ACCESS:
             newest = self._newest.get((event.kind, event.target))

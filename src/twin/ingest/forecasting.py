@@ -46,6 +46,11 @@ class ForecastCycle:
         self.dropped += 1
         return Swap(dropped=forecast.id)
 
+    def stand_on(self, live: Live) -> None:
+        """Forecast another live state from now on; one of the map before is dropped when done."""
+        self._live = live
+        self._due_us = NEVER_US
+
     def start(self, now_us: int) -> None:
         """Begin the next forecast if it is due, on a copy of the state of this moment."""
         if self._running is not None or now_us < self._due_us:

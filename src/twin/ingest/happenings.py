@@ -74,6 +74,10 @@ class EventStage:
             place: Watermark(self._lateness_us, time_us) for place, time_us in watermarks.items()
         }
 
+    def stand_on(self, checker: Checker) -> None:
+        """Judge by another version of the map from now on."""
+        self._checker = checker
+
     def watermarks(self) -> dict[Place, int]:
         """Return how far event time has come; `resume` goes back to it."""
         return {place: watermark.time_us for place, watermark in self._watermarks.items()}

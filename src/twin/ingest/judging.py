@@ -95,6 +95,15 @@ class Judge:
             {place: us for place, us in watermarks.items() if place not in of_readings}
         )
 
+    def stand_on(self, checker: Checker, newest_us: Ints) -> None:
+        """Judge by another version of the map from now on; how far event time has come stays.
+
+        newest_us   (sensors,) newest applied time of each sensor of that map, -1 for none
+        """
+        self._sensor_ids = [str(sensor.id) for sensor in checker.network.sensors]
+        self._readings = self._readings.on(checker, newest_us)
+        self._events.stand_on(checker)
+
     async def judge(self, fetched: Sequence[Records]) -> JudgedFetch:
         """Judge every record. The caller repeats the whole call after a BackendError."""
         by_topic: dict[Topic, list[Records]] = {}

@@ -59,6 +59,23 @@ class ReadingStage:
         }
         self._newest_us = np.where(newest_us < 0, NEVER_US, newest_us)
 
+    def on(self, checker: Checker, newest_us: Ints) -> ReadingStage:
+        """Return a stage that judges by another version of the map and goes on from here.
+
+        newest_us   (sensors,) of that map as history has it; what was judged since counts too
+        """
+        stage = ReadingStage(checker, lateness_us=self._lateness_us, lookup=self._lookup)
+        rows = self._checker.network.sensor_rows
+        seen_us = np.array(
+            [self._newest_us[rows[name]] if name in rows else -1 for name in stage._sensor_ids],
+            np.int64,
+        )
+        stage.resume(
+            {place: mark.time_us for place, mark in self._watermarks.items()},
+            np.maximum(newest_us, seen_us),
+        )
+        return stage
+
     async def judge(self, fetched: Sequence[Records]) -> JudgedReadings:
         """Give every record its verdict. Raises BackendError, nothing changed, without history."""
         rows = self._unpacker.unpack(fetched)

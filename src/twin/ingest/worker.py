@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from twin.clock import Clock, datetime_from_us
+from twin.columns import Ints
 from twin.control.devices.orders import DeviceControl
 from twin.control.signals.controller import SignalControl
 from twin.errors import BackendError
@@ -28,6 +29,7 @@ from twin.ingest.forecasting import ForecastCycle
 from twin.ingest.health import Vitals, WorkerHealth
 from twin.ingest.judging import Judge, newest_arrival_us
 from twin.ingest.lag import LagProbe
+from twin.ingest.map_change import MapSwitch, Turn, map_in_use, snapshot_of
 from twin.ingest.order import NEVER_US
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
@@ -42,6 +44,7 @@ from twin.offload import Offload
 from twin.picture import Picture
 from twin.store.commit import write_commit
 from twin.store.database import Database
+from twin.store.map_changes import asked_changes
 from twin.store.records import Commit, MinutePicture, Outgoing, Snapshot
 from twin.units import SECOND_US
 
@@ -70,6 +73,7 @@ class Worker:
         keys: KeyRing,
         on_picture: Callable[[Picture], None],
         on_decisions: Callable[[Sequence[DecisionEvent]], None],
+        on_map: Callable[[SingleMap], None] = lambda _: None,
     ) -> None:
         """Own `live` from here on. The callbacks are called on the loop, after the commit."""
         self._live = live
@@ -79,28 +83,25 @@ class Worker:
         self._policy = policy
         self._on_picture = on_picture
         self._on_decisions = on_decisions
+        self._on_map = on_map
         self._topics = Topics(network)
-        checker = Checker(network, policy.future_us / SECOND_US)
+        self._checker = Checker(network, policy.future_us / SECOND_US)
         self._judge = Judge(
             database=database,
-            checker=checker,
+            checker=self._checker,
             keys=keys,
             lateness_reading_us=policy.lateness_reading_us,
             lateness_passage_us=policy.lateness_passage_us,
-        )
-        self._recovery = Recovery(
-            live=live,
-            judge=self._judge,
-            checker=checker,
-            topics=self._topics,
-            log=log,
-            database=database,
         )
         self.relay = Relay(log=log, database=database)
         self._offload = Offload()
         self._forecasts: ForecastCycle | None = None
         self._patience = Patience("worker", policy.first_pause_s)
         self._fetching = Patience("fetch", policy.first_pause_s, stopping=self._patience.stopping)
+        self._maps = MapSwitch(
+            database,
+            Patience("map change", policy.first_pause_s, stopping=self._patience.stopping),
+        )
         self._vitals = Vitals()
         self._lag = LagProbe(log, self._vitals)
         self._reader: LogReader | None = None
@@ -110,6 +111,11 @@ class Worker:
         self._minute_us = NEVER_US
         self._tick_due_us = NEVER_US
         self._refusals_told: dict[str, int] = {}
+
+    @property
+    def live(self) -> Live:
+        """The live state of the map in use."""
+        return self._live
 
     @property
     def positions(self) -> Mapping[Place, int]:
@@ -160,13 +166,21 @@ class Worker:
             await self._take(fetched)
             if on_batch is not None and (arrival_us := newest_arrival_us(fetched)):
                 on_batch(arrival_us)
+            await self._maps.ready(self._live)  # so that a replay changes at the same beat
             await self._tick_if_due()
 
     async def start(self) -> None:
         """Take the partitions over and restore the state; waits for servers that are away."""
-        start: Start = await self._patience.until_done(
-            lambda: self._recovery.run(self._policy.owner)
+        network = await self._patience.until_done(
+            lambda: map_in_use(self._database, self._live.network)
         )
+        if network is not None:
+            self._stand_on(self._live.on(network))
+            self._on_map(network)
+        start: Start = await self._patience.until_done(
+            lambda: self._recovery().run(self._policy.owner)
+        )
+        self._maps.resume(await self._patience.until_done(lambda: asked_changes(self._database)))
         self._positions, self._epochs = start.positions, start.epochs
         self._live.restore_decisions(start.decisions)
         if self._live.book.dropped:
@@ -186,9 +200,29 @@ class Worker:
             _LOG.warning("junction_not_controlled", extra={"finding": str(finding)})
         _LOG.info("worker_started", extra={"partitions": len(self._positions)})
 
+    def _recovery(self) -> Recovery:
+        return Recovery(
+            live=self._live,
+            judge=self._judge,
+            checker=self._checker,
+            topics=self._topics,
+            log=self._log,
+            database=self._database,
+        )
+
+    def _stand_on(self, live: Live, newest_us: Ints | None = None) -> None:
+        """Own the live state of another map from now on."""
+        self._live, self._topics = live, Topics(live.network)
+        self._checker = Checker(live.network, self._policy.future_us / SECOND_US)
+        known = np.full(len(live.network.sensors), -1, np.int64)
+        self._judge.stand_on(self._checker, known if newest_us is None else newest_us)
+        if self._forecasts is not None:
+            self._forecasts.stand_on(live)
+
     async def close(self) -> None:
         """Release what the worker opened; the log and the database stay open."""
         self._vitals.state = "stopped"
+        await self._maps.close()
         await self._lag.close()
         if self._forecasts is not None:
             await self._forecasts.close()
@@ -265,6 +299,7 @@ class Worker:
                 tallies=judged.tallies,
                 outgoing=self._decision_records(decided, now_us),
                 snapshot=self._snapshot(now_us),
+                map_changes=self._maps.ask(judged.live.acts, now_us),
             ),
             now_us,
         )
@@ -280,12 +315,15 @@ class Worker:
             await self._tick(now_us)
 
     async def _tick(self, now_us: int) -> None:
-        """One beat: forecast in, decide, commit, publish the picture, forecast out."""
+        """One beat: map and forecast in, decide, commit, publish the picture, forecast out."""
+        turn = self._maps.turn(self._live, now_us) or Turn(())
+        if turn.prepared is not None:
+            self._stand_on(turn.prepared.live, turn.prepared.newest_us)
         offsets = {str(place): offset for place, offset in sorted(self._positions.items())}
         taken = dropped = ""
         if self._forecasts is not None:
             taken, dropped = self._forecasts.take(now_us)
-        decided = self._live.decide(now_us, offsets=offsets)
+        decided = turn.decisions + self._live.decide(now_us, offsets=offsets)
         self._tell_refused()
         picture = self._live.picture(now_us)
         beat = Tick(
@@ -304,16 +342,21 @@ class Worker:
                 epochs=self._epochs,
                 decisions=decided,
                 outgoing=outgoing,
+                snapshot=turn.snapshot,
                 minute=self._minute(picture),
+                map_changes=turn.changes,
             ),
             now_us,
         )
         self._vitals.last_tick_us = now_us
+        if turn.prepared is not None:
+            self._on_map(self._live.network)
         self._on_picture(picture)
         if decided:
             self._on_decisions(decided)
         if self._forecasts is not None:
             self._forecasts.start(now_us)
+        self._maps.begin(self._live)
         self._lag.ask(self._positions)
 
     def _tell_refused(self) -> None:
@@ -351,12 +394,7 @@ class Worker:
         if now_us < self._snapshot_due_us:
             return None
         self._snapshot_due_us = now_us + self._policy.snapshot_us
-        return Snapshot(
-            map_version=self._live.network.version,
-            time_us=now_us,
-            state_hash=self._live.state_hash(),
-            body=self._live.state_bytes(),
-        )
+        return snapshot_of(self._live, now_us)
 
     def _minute(self, picture: Picture) -> MinutePicture | None:
         minute_us = picture.time_us - picture.time_us % _MINUTE_US

@@ -10,6 +10,7 @@ import numpy as np
 from twin.clock import us_from_datetime
 from twin.columns import Floats, Ints
 from twin.events import Act, Incident, IncidentKind, OperatorAct
+from twin.network.difference import GONE, Dropped
 from twin.network.model import SingleMap
 from twin.perceive.state import Codes
 
@@ -41,6 +42,15 @@ class Incidents:
         for incident in incidents:
             if incident.link in self._rows:
                 self._known[incident.id] = incident
+
+    def carry(self, before: Incidents) -> list[Dropped]:
+        """Take over what was known on another map; return what happened on links gone since."""
+        self.observe(before.known())
+        return [
+            Dropped("incident", incident.id, f"its link {incident.link} {GONE}")
+            for incident in before.known()
+            if incident.link not in self._rows
+        ]
 
     def apply(self, act: OperatorAct) -> bool:
         """End an incident by a person's act; False when the act is not about a known one."""

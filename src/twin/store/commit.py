@@ -18,6 +18,7 @@ from twin.store import batches, parts
 from twin.store.database import Database
 from twin.store.days import make_days
 from twin.store.keys import insert_event_keys, move_watermarks
+from twin.store.map_changes import put_changes
 from twin.store.observations import insert_observations
 from twin.store.records import Commit
 from twin.store.statements import insert
@@ -144,6 +145,7 @@ async def _write_parts(connection: AsyncConnection, commit: Commit) -> None:
     await parts.insert_dead_letters(connection, commit.dead_letters)
     await parts.add_tallies(connection, commit.tallies)
     await parts.insert_outgoing(connection, commit.outgoing)
+    await put_changes(connection, commit.map_changes)
     await insert_steps(
         connection,
         steps=commit.steps,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from twin.columns import Bools, Ints, PassageFact, ReadingBatch
 from twin.events import Authorisation, DecisionEvent
@@ -95,6 +96,33 @@ class Snapshot:
     body: bytes
 
 
+class MapChangeState(StrEnum):
+    """How far a change of the map has come."""
+
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class MapChange:
+    """One person's wish that the service goes on with another stored version of the map.
+
+    `id` is that of the act. `before` and `settled_us` are given once it is done or refused;
+    `report` (JSON) then says what was carried over and what was dropped, or why not.
+    """
+
+    id: str
+    version: str
+    person: str
+    reason: str
+    asked_us: int
+    state: MapChangeState = MapChangeState.ASKED
+    before: str = ""
+    settled_us: int | None = None
+    report: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Step(NamedTuple):
     """One step of the worker, in the order of `time_us`; see `store/tables_steps.py`."""
 
@@ -182,3 +210,4 @@ class Commit:
     openings: Sequence[Opening] = ()
     access_steps: Sequence[AccessStep] = ()
     access_counts: Sequence[AccessCount] = ()
+    map_changes: Sequence[MapChange] = ()

@@ -49,6 +49,10 @@ class AccessControl:
         self._register = Register()
         self._groups = ReadGroups(rules.deduplicate_s if rules else DEDUPLICATE_S)
 
+    def carry(self, before: AccessControl) -> None:
+        """Go on with the rights and the reads that were known on another version of the map."""
+        self._register, self._groups = before._register, before._groups
+
     def learn(self, event: Authorisation) -> None:
         """Take in one version of an authorisation; the newest by time counts."""
         self._register.learn(event)
