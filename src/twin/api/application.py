@@ -17,6 +17,7 @@ from twin.api import (
     corridors,
     deadletters,
     decisions,
+    detectors,
     documents,
     events_in,
     forecast,
@@ -43,6 +44,7 @@ from twin.api.served import Served
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *network.ENDPOINTS,
     *picture.ENDPOINTS,
+    *detectors.ENDPOINTS,
     *forecast.ENDPOINTS,
     *corridors.ENDPOINTS,
     *history.ENDPOINTS,

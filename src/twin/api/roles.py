@@ -74,6 +74,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/history/links.csv"): _TRAFFIC,
     ("GET", f"{API}/picture"): _TRAFFIC,
     ("GET", f"{API}/picture/measured"): _TRAFFIC,
+    ("GET", f"{API}/detectors"): _TRAFFIC,
     ("GET", f"{API}/forecast"): _TRAFFIC,
     ("WS", f"{API}/stream"): _TRAFFIC,
     ("GET", f"{API}/decisions"): _TRAFFIC,  # without single vehicles, see gates/events
