@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "scenario": "twin.commands.scenario:scenario",
     "world": "twin.commands.world:world",
     "evaluate": "twin.commands.evaluate:evaluate",
+    "perceive": "twin.commands.perceive:perceive",
     "access": "twin.commands.access:access",
     "map": "twin.commands.maps:maps",
     "deadletters": "twin.commands.deadletters:deadletters",

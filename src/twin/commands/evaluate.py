@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from twin.commands.console import ERR, OUT, plain_errors
+from twin.commands.evaluate_reconstruct import score_estimate
 from twin.evaluate.picture_plots import plot_all
 from twin.evaluate.pictures import Comparison, errors, known_shares, open_run, save_errors
 from twin.units import KM_M
@@ -16,6 +17,8 @@ from twin.units import KM_M
 evaluate = typer.Typer(no_args_is_help=True, help="Hold what the service said against the truth.")
 
 _ERRORS_FILE: Final = "errors.json"
+
+evaluate.command("reconstruct")(score_estimate)
 
 
 @evaluate.callback()

@@ -1,0 +1,1 @@
+"""Loops over arrays for perception: numpy, numba and math only."""
