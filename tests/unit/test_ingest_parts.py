@@ -18,7 +18,14 @@ from twin.forecast.result import Forecast
 from twin.ingest.forecasting import ForecastCycle, Swap
 from twin.ingest.patience import LONGEST_PAUSE_S, Patience
 from twin.ingest.relay import Relay
-from twin.ingest.topics import PASSAGE_RETENTION_S, Topics, group_by_place, topic_specs
+from twin.ingest.topics import (
+    PASSAGE_RETENTION_S,
+    InnerTopic,
+    Topics,
+    group_by_place,
+    partition_of,
+    topic_specs,
+)
 from twin.log.contract import Place, TopicSpec
 from twin.log.embedded import EmbeddedLog
 from twin.offload import Offload
@@ -42,11 +49,22 @@ def test_fewer_partitions_than_regions_are_shared() -> None:
     assert Topics(small_city(), reading_partitions=1).reading_place("S3") == Place("reading", 0)
 
 
-def test_every_topic_is_made_and_only_passages_expire() -> None:
+def test_one_region_is_spread_by_the_hash_of_the_sensor() -> None:
+    """The numbers are for ever: a sensor that moved would be judged by two workers."""
+    placed = [partition_of(f"D{n}", 0, regions=1, partitions=6) for n in range(12)]
+    assert placed == [4, 0, 2, 0, 1, 1, 5, 5, 2, 4, 4, 2]
+    for region in range(3):
+        found = {partition_of(f"D{n}", region, regions=3, partitions=8) for n in range(200)}
+        assert found == set(range(region, 8, 3)), "a region keeps to its own partitions"
+
+
+def test_every_topic_is_made_and_only_passages_and_inner_ones_expire() -> None:
     specs = topic_specs(small_city())
-    assert sorted(spec.name for spec in specs) == sorted(Topic)
+    inner = sorted(InnerTopic)
+    assert sorted(spec.name for spec in specs) == sorted([*Topic, *inner])
     assert specs[0] == TopicSpec("reading", 2, None)
-    assert [spec.name for spec in specs if spec.retention_s is not None] == ["anpr.read"]
+    expiring = [spec.name for spec in specs if spec.retention_s is not None]
+    assert sorted(expiring) == sorted(["anpr.read", *inner])
     assert PASSAGE_RETENTION_S == 24 * 3600
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
 from typing import Final
@@ -12,6 +13,7 @@ from twin.ingest.patience import Patience
 from twin.log.contract import Log
 from twin.store import outbox
 from twin.store.database import Database
+from twin.store.outbox import EVERYTHING, Share
 
 _AT_ONCE: Final = 1000
 _LOOK_AGAIN_S: Final = 1.0
@@ -20,10 +22,23 @@ _LOOK_AGAIN_S: Final = 1.0
 class Relay:
     """Appends the outbox's records in order and takes out what the log has made durable."""
 
-    def __init__(self, *, log: Log, database: Database) -> None:
-        """Publish from `database` to `log`."""
+    def __init__(
+        self,
+        *,
+        log: Log,
+        database: Database,
+        share: Callable[[], Share] = lambda: EVERYTHING,
+        at_once: int = _AT_ONCE,
+    ) -> None:
+        """Publish from `database` to `log`.
+
+        share     asked before each look: whose records are ours now
+        at_once   most records held in memory at a time
+        """
         self._log = log
         self._database = database
+        self._share = share
+        self._at_once = at_once
         self._woken = asyncio.Event()
         self.patience = Patience("relay")
         self.published = 0
@@ -50,7 +65,7 @@ class Relay:
     async def drain(self) -> int:
         """Publish everything that waits now and return how much. Raises BackendError."""
         count = 0
-        while rows := await outbox.pending(self._database, _AT_ONCE):
+        while rows := await outbox.pending(self._database, self._at_once, share=self._share()):
             for place, group in groupby(rows, key=lambda row: row.outgoing.place):
                 records = list(group)
                 await self._log.append(

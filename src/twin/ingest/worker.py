@@ -12,18 +12,20 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from twin.clock import Clock, datetime_from_us
-from twin.columns import Ints
+from twin.columns import Ints, ReadingBatch
 from twin.control.devices.orders import DeviceControl
 from twin.control.signals.controller import SignalControl
 from twin.errors import BackendError
 from twin.events import DecisionEvent, Tick, Topic
 from twin.forecast.first import make_forecast
+from twin.ingest.applied import AppliedStage
 from twin.ingest.check import Checker
 from twin.ingest.forecasting import ForecastCycle
 from twin.ingest.health import Vitals, WorkerHealth
@@ -35,7 +37,8 @@ from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.recovery import Recovery, Start
 from twin.ingest.relay import Relay
-from twin.ingest.topics import Topics
+from twin.ingest.roles import ProcessRole
+from twin.ingest.topics import InnerTopic, Topics
 from twin.keys import KeyRing
 from twin.live import Live
 from twin.log.contract import Log, LogReader, Place, Records
@@ -45,6 +48,7 @@ from twin.picture import Picture
 from twin.store.commit import write_commit
 from twin.store.database import Database
 from twin.store.map_changes import asked_changes
+from twin.store.outbox import EVERYTHING, Share
 from twin.store.records import Commit, MinutePicture, Outgoing, Snapshot
 from twin.units import SECOND_US
 
@@ -74,8 +78,13 @@ class Worker:
         on_picture: Callable[[Picture], None],
         on_decisions: Callable[[Sequence[DecisionEvent]], None],
         on_map: Callable[[SingleMap], None] = lambda _: None,
+        role: ProcessRole = ProcessRole.ALL,
     ) -> None:
-        """Own `live` from here on. The callbacks are called on the loop, after the commit."""
+        """Own `live` from here on. The callbacks are called on the loop, after the commit.
+
+        role   FORECASTER leaves the readings to workers and takes in what those applied
+        """
+        self._role = role
         self._live = live
         self._log = log
         self._database = database
@@ -93,7 +102,9 @@ class Worker:
             lateness_reading_us=policy.lateness_reading_us,
             lateness_passage_us=policy.lateness_passage_us,
         )
-        self.relay = Relay(log=log, database=database)
+        self._applied = AppliedStage(network.sensor_rows)
+        share = EVERYTHING if role is ProcessRole.ALL else Share(without_topic=InnerTopic.APPLIED)
+        self.relay = Relay(log=log, database=database, share=lambda: share)
         self._offload = Offload()
         self._forecasts: ForecastCycle | None = None
         self._patience = Patience("worker", policy.first_pause_s)
@@ -205,15 +216,18 @@ class Worker:
             live=self._live,
             judge=self._judge,
             checker=self._checker,
+            applied=self._applied,
             topics=self._topics,
             log=self._log,
             database=self._database,
+            role=self._role,
         )
 
     def _stand_on(self, live: Live, newest_us: Ints | None = None) -> None:
         """Own the live state of another map from now on."""
         self._live, self._topics = live, Topics(live.network)
         self._checker = Checker(live.network, self._policy.future_us / SECOND_US)
+        self._applied.stand_on(live.network.sensor_rows)
         known = np.full(len(live.network.sensors), -1, np.int64)
         self._judge.stand_on(self._checker, known if newest_us is None else newest_us)
         if self._forecasts is not None:
@@ -281,15 +295,23 @@ class Worker:
     async def _take(self, fetched: Sequence[Records]) -> None:
         """Judge, observe and commit one fetch."""
         self._count_lost(fetched)
-        judged = await self._patience.until_done(lambda: self._judge.judge(fetched))
-        decided = self._live.observe(judged.live)
+        handed_on = [one for one in fetched if one.place.topic == InnerTopic.APPLIED]
+        judging = [one for one in fetched if one.place.topic != InnerTopic.APPLIED]
+        judged = await self._patience.until_done(lambda: self._judge.judge(judging))
+        batch, marks = judged.live, {}
+        if handed_on:
+            readings, marks = self._applied.take(handed_on)
+            readings = ReadingBatch.concatenate([batch.readings, readings])
+            batch = replace(batch, readings=readings, now_us=newest_arrival_us(fetched))
+        decided = self._live.observe(batch)
         moved = {records.place: records.next_offset for records in fetched}
-        now_us = judged.live.now_us
+        now_us = batch.now_us
         await self._store(
             Commit(
                 epochs={place: self._epochs[place] for place in moved},
                 positions=moved,
                 watermarks=judged.watermarks,
+                marks=marks,
                 event_keys=judged.event_keys,
                 observations=judged.readings.observations,
                 passages=judged.kept(Topic.ANPR_READ),

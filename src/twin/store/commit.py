@@ -8,11 +8,12 @@ so that even a row that came before changes nothing. The offsets move last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from sqlalchemy import Select, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from twin.errors import FencedError
+from twin.errors import FencedError, TwinError
 from twin.log.contract import Place
 from twin.store import batches, parts
 from twin.store.database import Database
@@ -21,9 +22,17 @@ from twin.store.keys import insert_event_keys, move_watermarks
 from twin.store.map_changes import put_changes
 from twin.store.observations import insert_observations
 from twin.store.records import Commit
+from twin.store.roles import move_marks
 from twin.store.statements import insert
 from twin.store.steps import insert_steps
 from twin.store.tables import partition_offset
+
+HANDED_ON: Final = 0
+"""Number of a commit whose readings reach the live state through `reading.applied`."""
+
+
+class KnownKeyError(TwinError):
+    """A reading was judged as new, and is in history by now: judge the fetch again."""
 
 
 async def write_commit(database: Database, commit: Commit) -> bool:
@@ -31,8 +40,9 @@ async def write_commit(database: Database, commit: Commit) -> bool:
 
     A commit without positions (a tick) is always written; its natural keys make a repetition
     harmless. Raises FencedError, nothing written, when another worker has taken over one of the
-    places; BackendError when the database is away (try the same commit again); ValueError for
-    counts without positions, which could not be told from their repetition.
+    places; BackendError when the database is away (try the same commit again); KnownKeyError,
+    nothing written, as `Commit.observed` says; ValueError for counts without positions, which
+    could not be told from their repetition.
     """
     _check(commit)
     days: set[int] = set()
@@ -134,9 +144,12 @@ def _locked(places: Mapping[Place, int]) -> Select[tuple[str, int, int, int, str
 
 
 async def _write_parts(connection: AsyncConnection, commit: Commit) -> None:
-    number = await batches.next_number(connection)
+    number = await batches.next_number(connection) if commit.observed else HANDED_ON
     if commit.observations is not None:
-        await insert_observations(connection, commit.observations, batch=number)
+        kept = await insert_observations(connection, commit.observations, batch=number)
+        if not commit.observed and kept != len(commit.observations.readings):
+            raise KnownKeyError("another worker has kept some of these readings since")
+    await move_marks(connection, commit.marks)
     await insert_event_keys(connection, commit.event_keys)
     await move_watermarks(connection, commit.watermarks)
     await parts.insert_passages(connection, commit.passages)

@@ -17,6 +17,7 @@ from twin.units import SECOND_US
 
 DAY_US: Final = 86_400 * SECOND_US
 AHEAD_DAYS: Final = 3
+_MAKING_DAYS: Final = 0x7477_696E_0001  # any number that no other lock of ours has
 
 
 async def make_days(connection: AsyncConnection, time_us: Ints, known: set[int]) -> set[int]:
@@ -27,6 +28,8 @@ async def make_days(connection: AsyncConnection, time_us: Ints, known: set[int])
     if connection.dialect.name != "postgresql":
         return set()
     wanted = set((time_us // DAY_US).tolist()) - known
+    if wanted:  # two workers that make the same day at once would refuse each other
+        await connection.execute(text(f"SELECT pg_advisory_xact_lock({_MAKING_DAYS})"))
     for day in sorted(wanted):
         await connection.execute(
             text(

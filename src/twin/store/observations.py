@@ -57,20 +57,22 @@ _IDS: Final = {
 
 async def insert_observations(
     connection: AsyncConnection, entries: Observations, *, batch: int
-) -> None:
-    """Write readings, in the caller's transaction; a key that is there already stays as it is."""
+) -> int:
+    """Write readings, in the caller's transaction, and return how many were not there before.
+
+    A key that is there already stays as it is.
+    """
     rows = _rows(entries, batch=batch)
     if not rows:
-        return
+        return 0
     if connection.dialect.name == "postgresql":
-        await _copy(connection, rows)
-        return
+        return await _copy(connection, rows)
     marks = ", ".join("?" * len(_COLUMNS))
     statement = f"INSERT INTO observation ({_NAMES}) VALUES ({marks}) ON CONFLICT DO NOTHING"
-    await connection.exec_driver_sql(statement, rows)
+    return (await connection.exec_driver_sql(statement, rows)).rowcount
 
 
-async def _copy(connection: AsyncConnection, rows: list[tuple[Any, ...]]) -> None:
+async def _copy(connection: AsyncConnection, rows: list[tuple[Any, ...]]) -> int:
     """COPY into a table of this connection, and from there what is not known yet."""
     await connection.exec_driver_sql(
         "CREATE TEMPORARY TABLE IF NOT EXISTS observation_in (LIKE observation) "
@@ -79,10 +81,11 @@ async def _copy(connection: AsyncConnection, rows: list[tuple[Any, ...]]) -> Non
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
     await driver.copy_records_to_table("observation_in", records=rows, columns=_COLUMNS)
-    await connection.exec_driver_sql(
+    kept = await connection.exec_driver_sql(
         f"INSERT INTO observation ({_NAMES}) SELECT {_NAMES} FROM observation_in "
         "ON CONFLICT DO NOTHING"
     )
+    return kept.rowcount
 
 
 def _rows(entries: Observations, *, batch: int) -> list[tuple[Any, ...]]:

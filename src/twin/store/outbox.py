@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, tuple_
 
 from twin.log.contract import Place
 from twin.store.database import Database
@@ -20,10 +21,35 @@ class Pending(NamedTuple):
     outgoing: Outgoing
 
 
-async def pending(database: Database, limit: int = 1000) -> list[Pending]:
-    """Return the oldest records that are still to be published."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Whose records one relay publishes: those of `places`, or all but those of a topic.
+
+    Each record must be one relay's alone, or two of them would mix up its order.
+    """
+
+    places: frozenset[Place] | None = None
+    without_topic: str = ""
+
+    def condition(self) -> ColumnElement[bool]:
+        """Return what must hold of a row."""
+        if self.places is not None:
+            columns = tuple_(outbox.c.topic, outbox.c.partition)
+            return columns.in_([tuple(place) for place in sorted(self.places)])
+        return outbox.c.topic != self.without_topic
+
+
+EVERYTHING: Final = Share()
+
+
+async def pending(
+    database: Database, limit: int = 1000, *, share: Share = EVERYTHING
+) -> list[Pending]:
+    """Return the oldest records of a share that are still to be published."""
     async with database.read() as connection:
-        rows = await connection.execute(select(outbox).order_by(outbox.c.id).limit(limit))
+        rows = await connection.execute(
+            select(outbox).where(share.condition()).order_by(outbox.c.id).limit(limit)
+        )
         return [
             Pending(row.id, Outgoing(Place(row.topic, row.partition), row.value, row.arrival_us))
             for row in rows

@@ -191,11 +191,17 @@ class Commit:
     positions   next offset a partition; a commit whose positions are already stored changes
                 nothing. Empty for a tick: its parts have natural keys, and it carries no tallies
     watermarks  largest accepted event time of the partitions that moved, microseconds UTC
+    marks       how far partitions of `reading.applied` were taken: (mark, part)
+    observed    False: another process owns the live state and gets these readings through
+                `outgoing`. A key that history has already then raises KnownKeyError, because
+                another worker may have kept it since it was asked
     """
 
     epochs: Mapping[Place, int]
     positions: Mapping[Place, int] = field(default_factory=dict)
     watermarks: Mapping[Place, int] = field(default_factory=dict)
+    marks: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    observed: bool = True
     event_keys: Sequence[EventKey] = ()
     observations: Observations | None = None
     passages: Sequence[PassageFact] = ()
