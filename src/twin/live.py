@@ -6,12 +6,15 @@ No I/O, no async, no clock: what happens here is a function of what is handed in
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
+from typing import Any
 
 from twin.clock import us_from_datetime
 from twin.columns import PassageFact, ReadingBatch
+from twin.control.access.counts import AccessCounts
 from twin.control.access.decide import AccessControl
 from twin.control.access.rules import AccessRules
 from twin.control.decision import DecisionBook
@@ -36,6 +39,7 @@ from twin.forecast.network import forecast_network
 from twin.forecast.result import Forecast
 from twin.network.difference import Dropped, MapDifference
 from twin.network.model import SingleMap
+from twin.opening import Opened
 from twin.perceive import snapshot
 from twin.perceive.estimate import Perception
 from twin.perceive.incidents import Incidents
@@ -48,7 +52,12 @@ LATE_US = 300 * 1_000_000  # a forecast older than its own first step says nothi
 
 @dataclass(frozen=True, slots=True)
 class LiveBatch:
-    """What arrived, checked, ordered and without duplicates. `now_us`: arrival of the newest."""
+    """What arrived, checked, ordered and without duplicates. `now_us`: arrival of the newest.
+
+    `arrivals_us` says, in their order, when each acknowledgement, act and passage arrived: it is
+    the time of what follows from it, however the batches were cut. Where one is not given,
+    `now_us` counts.
+    """
 
     now_us: int
     readings: ReadingBatch = field(default_factory=ReadingBatch.empty)
@@ -58,6 +67,14 @@ class LiveBatch:
     acknowledgements: tuple[Acknowledgement, ...] = ()
     acts: tuple[OperatorAct, ...] = ()
     authorisations: tuple[Authorisation, ...] = ()
+    arrivals_us: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def timed(self, name: str) -> Iterator[tuple[Any, int]]:
+        """Give the events of a field, each with the time at which it arrived."""
+        events = getattr(self, name)
+        return zip_longest(
+            events, self.arrivals_us.get(name, ())[: len(events)], fillvalue=self.now_us
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,7 @@ class Live:
         self._book = DecisionBook()
         self._signals = SignalControl(network, automatic=automatic, lease_s=lease_s)
         self._access = AccessControl(network, rules)
+        self._counts = AccessCounts()
         self._devices = DeviceControl(network)
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
@@ -115,6 +133,11 @@ class Live:
         return self._signals
 
     @property
+    def counts(self) -> AccessCounts:
+        """How many vehicles passed each gate, as far as that may be told."""
+        return self._counts
+
+    @property
     def devices(self) -> DeviceControl:
         """Commands to ramp meters, signs and gates: what was refused to be sent."""
         return self._devices
@@ -126,24 +149,23 @@ class Live:
 
     def observe(self, batch: LiveBatch) -> tuple[DecisionEvent, ...]:
         """Take in what arrived and return the versions of decisions that follow at once."""
-        now_us = batch.now_us
         self._perception.observe(batch.readings)
         self._signals.observe_readings(batch.readings)
         self._incidents.observe(batch.incidents)
         self._observe_statuses(batch.statuses)
         self.learn(batch.authorisations)
         made: list[DecisionEvent] = []
-        for answer in batch.acknowledgements:
+        for answer, now_us in batch.timed("acknowledgements"):
             made.extend(self._book.apply_acknowledgement(answer, now_us))
-        for act in batch.acts:
+        for act, now_us in batch.timed("acts"):
             if act.act is Act.CLEAR_INCIDENT:
                 self._incidents.apply(act)
             elif act.act is Act.COMMAND:
                 made.extend(self._booked(self._devices.take(act, now_us, book=self._book)))
             else:
                 made.extend(self._book.apply_act(act, now_us))
-        for fact in batch.passages:
-            made.extend(self._booked(self._access.decide(fact, now_us)))
+        for fact, now_us in batch.timed("passages"):
+            made.extend(self._admitted(self._access.decide(fact, now_us)))
         return tuple(made)
 
     def decide(self, now_us: int, *, offsets: Mapping[str, int]) -> tuple[DecisionEvent, ...]:
@@ -164,6 +186,7 @@ class Live:
     def picture(self, now_us: int) -> Picture:
         """Return everything that is shown, immutable, under the next sequence number."""
         self._sequence += 1
+        self._counts.advance(now_us)
         return Picture(
             time_us=now_us,
             sequence=self._sequence,
@@ -174,6 +197,7 @@ class Live:
             signals=tuple(self._statuses[name] for name in sorted(self._statuses)),
             incidents=self._incidents.active(now_us),
             decisions=self._book.open(),
+            access=self._counts.told,
             detectors=self._perception.health(),
         )
 
@@ -206,7 +230,24 @@ class Live:
             self._perception.state(),
             self._incidents.known(),
             tuple(self._statuses[name] for name in sorted(self._statuses)),
+            self._signals.memory(),
         )
+
+    def opened(self, forecast_hash: str, positions: Mapping[str, int]) -> Opened:
+        """Return everything that this state knows besides vehicles and rights, to be written down.
+
+        forecast_hash   of the forecast in force; positions: next offset of every partition
+        """
+        standing, newest = self._book.standing()
+        return Opened(
+            self.state_bytes(), standing, newest, self._forecast, forecast_hash, dict(positions)
+        )
+
+    def resume(self, opened: Opened) -> None:
+        """Go on exactly where `opened` was taken. Raises MapError for another map's state."""
+        self.restore(opened.state)
+        self._book.resume(opened.standing, opened.newest)
+        self._forecast = opened.forecast
 
     def restore(self, body: bytes) -> None:
         """Go on where `state_bytes` was taken. Raises MapError for another map's state."""
@@ -216,6 +257,8 @@ class Live:
         self._incidents.observe(saved.incidents)
         self._statuses = {}
         self._observe_statuses(saved.statuses)
+        if saved.signals:
+            self._signals.restore(saved.signals)
 
     def on(self, network: SingleMap) -> Live:
         """Return a live state of another map under the same rules, which knows nothing yet.
@@ -235,6 +278,7 @@ class Live:
             status for name, status in before._statuses.items() if name in stays.junctions
         )
         self._access.carry(before._access)
+        self._counts = before._counts
         self._sequence = before._sequence
         decided = hand_over(
             before.book, self._book, stays=stays, map_version=self.network.version, now_us=now_us
@@ -253,6 +297,12 @@ class Live:
     def state_hash(self) -> str:
         """Return 32 hex digits over what the readings made; no clock and no beat is in it."""
         return self._perception.hash()
+
+    def _admitted(self, events: tuple[DecisionEvent, ...]) -> tuple[DecisionEvent, ...]:
+        """Write decisions about a vehicle into the book, and count it."""
+        for event in events:
+            self._counts.take(event)
+        return self._booked(events)
 
     def _booked(self, events: tuple[DecisionEvent, ...]) -> tuple[DecisionEvent, ...]:
         """Write fresh versions into the book and return them."""

@@ -217,6 +217,23 @@ class DecisionBook:
                 self.dropped += 1
                 self._close(event)
 
+    def standing(self) -> tuple[tuple[DecisionEvent, ...], tuple[DecisionEvent, ...]]:
+        """Return the open decisions, and the newest of every kind and target, over or not.
+
+        Decisions about single vehicles are left out.
+        """
+        kept = tuple(one for one in self.open() if one.kind is not DecisionKind.ACCESS)
+        newest = sorted(self._newest.values(), key=lambda one: (one.time, one.id))
+        return kept, tuple(newest)
+
+    def resume(self, standing: Iterable[DecisionEvent], newest: Iterable[DecisionEvent]) -> None:
+        """Stand again as `standing` said, nothing left out."""
+        self._open = {event.id: event for event in standing}
+        self._newest = {(event.kind, event.target): event for event in newest}
+        for event in newest:
+            if event.id not in self._open:
+                self._close(event)
+
     def take_over(self, event: DecisionEvent) -> None:
         """Take in a decision as it stood in the book of another version of the map."""
         self._put(event)

@@ -30,6 +30,7 @@ class Saved(msgspec.Struct, frozen=True, kw_only=True):
     arrays: dict[str, SavedArray]
     incidents: tuple[Incident, ...]
     statuses: tuple[SignalStatus, ...]
+    signals: bytes = b""
 
 
 _encoder = msgspec.msgpack.Encoder(order="sorted")
@@ -41,8 +42,9 @@ def encode(
     arrays: dict[str, npt.NDArray[Any]],
     incidents: tuple[Incident, ...],
     statuses: tuple[SignalStatus, ...],
+    signals: bytes = b"",
 ) -> bytes:
-    """Write a state down."""
+    """Write a state down; `signals` is the memory of signal control."""
     saved = {
         name: SavedArray(array.dtype.str, array.shape, np.ascontiguousarray(array).tobytes())
         for name, array in arrays.items()
@@ -54,6 +56,7 @@ def encode(
             arrays=saved,
             incidents=incidents,
             statuses=statuses,
+            signals=signals,
         )
     )
 

@@ -12,6 +12,7 @@ from twin.clock import datetime_from_us, us_from_datetime, us_from_seconds
 from twin.columns import Floats
 from twin.control.decision import GRANT_SECONDS, DecisionBook
 from twin.control.signals.layout import JunctionLayout
+from twin.control.signals.memory import AskingMemory
 from twin.control.signals.proposals import (
     Patience,
     Saving,
@@ -61,6 +62,15 @@ class Proposer:
         self._links = [link.id for link in network.links]
         self._patience = Patience()
         self._looked_us: dict[str, int] = {}
+
+    def memory(self) -> AskingMemory:
+        """Return when was looked, and since when savings have been clear."""
+        return AskingMemory(dict(self._looked_us), dict(self._patience.since_us))
+
+    def restore(self, memory: AskingMemory) -> None:
+        """Go on where `memory` was taken."""
+        self._looked_us = dict(memory.looked_us)
+        self._patience.since_us = dict(memory.clear_since_us)
 
     def propose(self, asking: Asking, book: DecisionBook) -> tuple[DecisionEvent, ...]:
         """Return a proposal if it is time for one, else nothing; look every few seconds only."""

@@ -21,6 +21,12 @@ from twin.control.decision import DecisionBook, step
 from twin.control.signals.ask import Asking, Proposer, fact
 from twin.control.signals.choose import MIN_LEASE_S, Choice, Shown, choose_stage
 from twin.control.signals.layout import layout_junction, turning_shares
+from twin.control.signals.memory import (
+    SignalMemory,
+    WatchMemory,
+    decode_memory,
+    encode_memory,
+)
 from twin.control.signals.reasons import SignalReason
 from twin.control.signals.safety import Limits, Released, SafetyGate
 from twin.control.signals.validate import JunctionFinding, validate_junctions
@@ -103,6 +109,31 @@ class SignalControl:
         watch = self._watches.get(status.junction)
         if watch is not None:
             watch.observe(status)
+
+    def memory(self) -> bytes:
+        """Return everything that is remembered; equal memories give equal bytes."""
+        return encode_memory(
+            SignalMemory(
+                watches={
+                    name: WatchMemory(watch.status, dict(watch.last_green_us))
+                    for name, watch in self._watches.items()
+                    if watch.status is not None
+                },
+                sites=self._gate.memory(),
+                loops=self._weigher.memory(),
+                asking=self._proposer.memory(),
+            )
+        )
+
+    def restore(self, body: bytes) -> None:
+        """Go on where `memory` was taken on the same map. Raises msgspec.DecodeError."""
+        memory = decode_memory(body)
+        for name, known in memory.watches.items():
+            if (watch := self._watches.get(name)) is not None:
+                watch.status, watch.last_green_us = known.status, dict(known.last_green_us)
+        self._gate.restore(memory.sites)
+        self._weigher.restore(memory.loops)
+        self._proposer.restore(memory.asking)
 
     def decide(
         self,

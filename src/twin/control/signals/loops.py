@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.columns import Floats, Ints, ReadingBatch
+from twin.control.signals.memory import LoopMemory
 from twin.network.model import SingleMap
 from twin.units import SECOND_US
 
@@ -68,6 +69,29 @@ class Loops:
         if number == self._bin[sensor, slot]:
             self._count[sensor, slot] += count
             self._occupied_s[sensor, slot] += occupied_s
+
+    def memory(self) -> LoopMemory:
+        """Return a copy of what is remembered of the loops that have spoken."""
+        rows = np.flatnonzero(self._newest_us >= 0)
+        return LoopMemory(
+            rows=rows.tolist(),
+            newest_us=self._newest_us[rows].tolist(),
+            bins=self._bin[rows].astype("<i8").tobytes(),
+            count=self._count[rows].astype("<f8").tobytes(),
+            occupied_s=self._occupied_s[rows].astype("<f8").tobytes(),
+        )
+
+    def restore(self, memory: LoopMemory) -> None:
+        """Go on where `memory` was taken on the same map."""
+        rows = np.array(memory.rows, np.int64)
+        self._newest_us[:] = self._bin[:] = -1
+        self._count[:] = self._occupied_s[:] = 0.0
+        self._newest_us[rows] = memory.newest_us
+        shape = (len(rows), BINS)
+        self._bin[rows] = np.frombuffer(memory.bins, "<i8").reshape(shape)
+        self._count[rows] = np.frombuffer(memory.count, "<f8").reshape(shape)
+        self._occupied_s[rows] = np.frombuffer(memory.occupied_s, "<f8").reshape(shape)
+        self._derived.clear()
 
     def once(self, key: tuple[str, int], make: Callable[[], Floats]) -> Floats:
         """Return what `make` derives from this memory, made again only after a new reading.

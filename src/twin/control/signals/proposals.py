@@ -92,12 +92,12 @@ class Patience:
     """Since when each junction has had a clear saving; one look without it starts again."""
 
     def __init__(self) -> None:
-        self._since_us: dict[str, int] = {}
+        self.since_us: dict[str, int] = {}
 
     def lasted(self, junction: str, *, clear: bool, now_us: int) -> bool:
         """Note one look; say whether the saving has been clear for `LASTING_S`."""
         if not clear:
-            self._since_us.pop(junction, None)
+            self.since_us.pop(junction, None)
             return False
-        since_us = self._since_us.setdefault(junction, now_us)
+        since_us = self.since_us.setdefault(junction, now_us)
         return now_us - since_us >= us_from_seconds(LASTING_S)

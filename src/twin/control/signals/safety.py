@@ -8,7 +8,7 @@ is released or refused; it is never changed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from twin.clock import datetime_from_us, us_from_datetime, us_from_seconds
+from twin.control.signals.memory import SiteMemory
 from twin.errors import UnsafePlan
 from twin.events import ControlMode, DecisionEvent, DecisionKind, DecisionState, SignalStatus
 from twin.network.model import Junction, SignalGroup, SingleMap, Stage
@@ -137,6 +138,21 @@ class SafetyGate:
         site.status = status
         if site.pending is not None and self._settled(site, status, seen_us):
             site.pending = None
+
+    def memory(self) -> dict[str, SiteMemory]:
+        """Return what the statuses told, by junction; those that never spoke are left out."""
+        return {
+            name: SiteMemory(site.status, dict(site.red_since_us), site.pending)
+            for name, site in self._sites.items()
+            if site.status is not None or site.pending is not None
+        }
+
+    def restore(self, memory: Mapping[str, SiteMemory]) -> None:
+        """Go on where `memory` was taken; junctions that the map lacks are left out."""
+        for name, known in memory.items():
+            if (site := self._sites.get(name)) is not None:
+                site.status, site.pending = known.status, known.pending
+                site.red_since_us = dict(known.red_since_us)
 
     def _settled(self, site: _Site, status: SignalStatus, seen_us: int) -> bool:
         """Say whether the change that was asked for is done, or was plainly not taken."""

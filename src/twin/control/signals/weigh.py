@@ -15,6 +15,7 @@ from twin.columns import Floats, ReadingBatch
 from twin.control.signals.choose import Shown
 from twin.control.signals.layout import JunctionLayout, downstream_factor, turning_shares
 from twin.control.signals.loops import Loops
+from twin.control.signals.memory import LoopMemory
 from twin.control.signals.pressure import stage_pressures, vehicle_counts
 from twin.control.signals.queues import blocked, exit_loops, lanes_of, moving, urgency, waiting
 from twin.control.signals.serve import serving_stage
@@ -54,6 +55,14 @@ class Weigher:
     def observe(self, batch: ReadingBatch) -> None:
         """Take in what the loops counted."""
         self._loops.observe(batch)
+
+    def memory(self) -> LoopMemory:
+        """Return a copy of what the loops counted."""
+        return self._loops.memory()
+
+    def restore(self, memory: LoopMemory) -> None:
+        """Go on where `memory` was taken."""
+        self._loops.restore(memory)
 
     def weigh(
         self,
