@@ -26,6 +26,7 @@ from twin.clock import Clock, WallClock, us_from_seconds
 from twin.control.access.rules import in_file, load_rules
 from twin.errors import BackendError, Fault, InputError, SettingsError, TwinError
 from twin.ingest.forgetting import Forgetting
+from twin.control.signals.controller import ALL
 from twin.ingest.health import WorkerHealth
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
@@ -82,6 +83,7 @@ class Service:
             on_decisions=self.board.publish_decisions,
         )
         self.served = Served(
+            on_map=self._use,
             network=self.network,
             quality=quality,
             log=self.log,
@@ -124,6 +126,11 @@ class Service:
     def _health(self) -> WorkerHealth:
         """Say how the worker is, or what it waits for before it can start."""
         health = self.worker.health()
+    def _use(self, network: SingleMap) -> None:
+        """Go over to another version of the map, as the worker did."""
+        self.network = network
+        self.served.use(network)
+
         return replace(health, problem=health.problem or self._start.problem)
 
     async def run(self, companions: Sequence[Companion] = ()) -> int:
@@ -279,7 +286,22 @@ def _automatic(settings: Settings, network: SingleMap) -> frozenset[str]:
     if unknown := sorted(asked.difference(known)):
         rule = f"is no junction of map {network.name}; it has {', '.join(known) or 'none'}"
         raise SettingsError(Fault("TWIN_AUTOMATIC_JUNCTIONS", unknown[0], rule, "unknown"))
-    return frozenset(name for name in known if settings.automatic(name))
+    return frozenset({ALL}) if settings.automatic(ALL) else frozenset(asked)
+
+
+def _tokens(settings: Settings) -> Tokens | None:
+    """Know the identity provider, where there is one; nothing is asked of it yet."""
+    if not settings.oidc_issuer:
+        return None
+    return Issuer(
+        TokenRules(
+            issuer=settings.oidc_issuer,
+            audience=settings.oidc_audience,
+            role_claim=settings.oidc_role_claim,
+            roles=parse_roles(settings.oidc_roles),
+            skew_us=us_from_seconds(settings.oidc_skew_s),
+        )
+    )
 
 
 def _policy(settings: Settings) -> WorkerPolicy:

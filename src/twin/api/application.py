@@ -25,6 +25,7 @@ from twin.api import (
     health,
     history,
     incidents,
+    maps,
     metrics,
     network,
     openapi,
@@ -43,6 +44,7 @@ from twin.api.served import Served
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *network.ENDPOINTS,
+    *maps.ENDPOINTS,
     *picture.ENDPOINTS,
     *detectors.ENDPOINTS,
     *forecast.ENDPOINTS,

@@ -55,6 +55,11 @@ class Board:
         self.frames_sent = 0
         self.closed = False
 
+    def use(self, network: SingleMap) -> None:
+        """Show pictures of another version of the map; every reader gets a whole one next."""
+        self.free_speed_mps = np.array([link.free_speed_mps for link in network.links])
+        self.commands.map_version = network.version
+
     def close(self) -> None:
         """End the endless answers: every reader of alerts is let go."""
         self.closed = True

@@ -15,10 +15,13 @@ from twin.api.problems import not_found
 from twin.api.roles import API
 from twin.api.routes import IMMUTABLE, Endpoint, json_answer
 from twin.api.schemas import LayerView, NetworkView
+from twin.api.served import Served
+from twin.errors import MapError
 from twin.network.corridors import corridors
 from twin.network.geojson import layer_counts, layer_geojson
 from twin.network.model import SingleMap
-from twin.network.quality import Severity, counts_of
+from twin.network.quality import QualityReport, Severity, check_map, counts_of
+from twin.store.maps import load_map
 
 LAYERS: Final = ("links", "nodes", "sensors", "gates", "junctions", "zones", "features")
 _GEOJSON: Final = "application/geo+json"
@@ -27,7 +30,7 @@ _GEOJSON: Final = "application/geo+json"
 async def network(served: House) -> Response:
     """Tell which map the service runs on and where its layers are."""
     world = served.network
-    found = Counter(entry.severity for entry in served.quality.entries)
+    found = Counter(entry.severity for entry in (await _quality(served)).entries)
     view = NetworkView(
         version=world.version,
         name=world.name,
@@ -51,8 +54,6 @@ async def network_layer(
     layer: Annotated[str, Path(description=", ".join(LAYERS))],
 ) -> Response:
     """Give one layer of one version of the map as GeoJSON; it never changes."""
-    if version != served.network.version:
-        raise not_found("version", version, f"the map in use is {served.network.version}")
     if layer not in LAYERS:
         raise not_found("layer", layer, f"is one of {', '.join(LAYERS)}")
     headers = {
@@ -62,9 +63,7 @@ async def network_layer(
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    if layer not in served.layers:
-        served.layers[layer] = await asyncio.to_thread(_pack, served.network, layer)
-    plain, packed = served.layers[layer]
+    plain, packed = await _packed(served, version, layer)
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(
             packed, headers={**headers, "Content-Encoding": "gzip"}, media_type=_GEOJSON
@@ -74,7 +73,35 @@ async def network_layer(
 
 async def network_quality(served: House) -> Response:
     """Give the report of the map's import: every finding with the ids it is about."""
-    return json_answer(served.quality.to_json())
+    return json_answer((await _quality(served)).to_json())
+
+
+async def _quality(served: Served) -> QualityReport:
+    """Return the report of the map in use; one of a stored version is made from the map."""
+    world = served.network
+    report = served.quality
+    if report is None:
+        report = await asyncio.to_thread(check_map, world)
+    if served.network is world:
+        served.quality = report
+    return report
+
+
+async def _packed(served: Served, version: str, layer: str) -> tuple[bytes, bytes]:
+    """Return a layer of the map in use, or of one that is stored: clients still show it."""
+    if (version, layer) in served.layers:
+        return served.layers[version, layer]
+    world = served.network
+    if version != world.version:
+        try:
+            world = await load_map(served.database, version)
+        except MapError as error:
+            raise not_found("version", version, f"the map in use is {world.version}") from error
+    packed = await asyncio.to_thread(_pack, world, layer)
+    served.layers[version, layer] = packed
+    while len(served.layers) > 2 * len(LAYERS):
+        del served.layers[next(iter(served.layers))]
+    return packed
 
 
 def _pack(world: SingleMap, layer: str) -> tuple[bytes, bytes]:

@@ -13,6 +13,7 @@ from twin.api.board import Board
 from twin.api.scenario_jobs import ScenarioJobs
 from twin.clock import Clock, WallClock
 from twin.ingest.check import FUTURE_S
+from twin.events import Topic
 from twin.ingest.health import WorkerHealth
 from twin.ingest.topics import Topics
 from twin.keys import KeyRing
@@ -39,7 +40,7 @@ class Served:
     """Everything that the routes need. `wall` times sessions: a person's hour is never scaled."""
 
     network: SingleMap
-    quality: QualityReport
+    quality: QualityReport | None  # of the import; None: to be made from the map itself
     log: Log
     database: Database
     clock: Clock
@@ -58,7 +59,9 @@ class Served:
     scenario_folder: Path | None = None  # keeps jobs over a restart; None: they go with the process
     scenario_tables: Path | None = None  # whose demand files a job may name
     made: dict[str, tuple[object, object]] = field(default_factory=dict)  # see `once`
-    layers: dict[str, tuple[bytes, bytes]] = field(default_factory=dict)  # GeoJSON, and gzipped
+    layers: dict[tuple[str, str], tuple[bytes, bytes]] = field(
+        default_factory=dict
+    )  # by version and name: GeoJSON, and gzipped
 
     @cached_property
     def topics(self) -> Topics:
@@ -67,6 +70,13 @@ class Served:
 
     @cached_property
     def scenarios(self) -> ScenarioJobs:
+    def use(self, network: SingleMap) -> None:
+        """Serve another version of the map from now on; the partitions of the log stay."""
+        partitions = self.topics.partitions(Topic.READING)
+        self.network, self.quality = network, None
+        self.__dict__["topics"] = Topics(network, partitions)
+        self.board.use(network)
+
         """The jobs of what-ifs; made when first asked for."""
         return ScenarioJobs(
             self.scenario_folder, tables=self.scenario_tables, now_us=self.wall.now_us

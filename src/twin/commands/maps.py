@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import typer
 
+from twin.commands import map_versions
 from twin.commands.console import ERR, OUT, plain_errors, print_json
 from twin.errors import MapError
 from twin.network.gmns import read_gmns, write_gmns
@@ -26,6 +27,7 @@ from twin.network.sumo import is_sumo, read_sumo_net
 from twin.network.sumo.plain import CONFIG_FILE, write_sumo_plain
 
 maps = typer.Typer(no_args_is_help=True, help="Import, export and check road networks.")
+map_versions.register(maps)
 
 Json = Annotated[bool, typer.Option("--json", help="For a program to read.")]
 Additional = Annotated[

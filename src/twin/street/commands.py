@@ -72,7 +72,7 @@ class CommandBoard:
         self, clock: Clock, *, capacity: int = CAPACITY, map_version: str | None = None
     ) -> None:
         """Start empty. With `map_version`, commands of any other map are not put up."""
-        self._map_version = map_version
+        self.map_version = map_version
         self._clock = clock
         self._capacity = capacity
         self._commands: deque[Command] = deque()
@@ -123,7 +123,7 @@ class CommandBoard:
 
     def _foreign(self, event: DecisionEvent) -> bool:
         gated = event.kind is not DecisionKind.ACCESS
-        return gated and self._map_version is not None and event.map_version != self._map_version
+        return gated and self.map_version is not None and event.map_version != self.map_version
 
     async def wait(self, devices: Iterable[str], after: int, timeout: float) -> Commands:
         """Return the commands after `after` for these devices; wait for one up to `timeout` s.
