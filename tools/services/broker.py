@@ -144,6 +144,16 @@ class Broker:
         """End it in order."""
         self._end(signal.SIGTERM)
 
+    @property
+    def running(self) -> bool:
+        """Say whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def signal(self, how: signal.Signals) -> None:
+        """Send a signal to its process: SIGSTOP freezes it, SIGCONT lets it go on."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
     def wait(self) -> int:
         """Wait until it ends by itself."""
         return self._process.wait() if self._process is not None else 0

@@ -138,6 +138,11 @@ class Server:
         """End it in order, open connections or not."""
         self._end(signal.SIGINT)
 
+    @property
+    def running(self) -> bool:
+        """Say whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def wait(self) -> int:
         """Wait until it ends by itself."""
         return self._process.wait() if self._process is not None else 0

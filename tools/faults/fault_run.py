@@ -1,0 +1,334 @@
+"""One run: the servers, the service, the senders, and the faults of the plan one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from fault_books import Books, Scene, check_books
+from fault_feed import City, Order, make_file
+from fault_file import read_file
+from fault_plan import Fault, make_plan
+from fault_send import FileCarrier, KafkaCarrier, Sender
+from fault_servers import Servers, back, ways_to_fail
+from fault_service import Launcher, Service, wait_for
+from recount import STREET, query
+
+from twin.clock import WallClock
+from twin.ingest.sealing import seal_items
+from twin.keys import KeyRing
+from twin.log import open_log
+from twin.log.contract import Place
+from twin.store import people
+from twin.store.database import Database
+
+_FELT_S: Final = 8.0
+_FUSE_S: Final = 20.0
+_MINUTE_US: Final = 60_000_000
+_IMPATIENT: Final = 0.2
+"""Share of the faults after which the next one does not wait until the service is ready."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is run. `engine` is embedded, servers, or workers; `scenario` a folder with a map."""
+
+    engine: str
+    folder: Path
+    scenario: Path
+    events: int
+    faults: int | None
+    seed: int
+    size_mb: int = 3000
+    broken: str = ""
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What became of a run."""
+
+    setup: Setup
+    bursts: Counter[str]
+    faults: list[dict[str, Any]]
+    books: Books
+    hashes: dict[str, str]
+    events: int
+    seconds: float
+    failed_attempts: int
+    starts: int
+
+
+Progress = Callable[[int, int, str], None]
+
+
+class Run:
+    """A run in a folder; one that was cut goes on where its record ends."""
+
+    def __init__(self, setup: Setup, progress: Progress) -> None:
+        """Make or find the file of events."""
+        self._setup = setup
+        self._progress = progress
+        self._folder = setup.folder / setup.engine
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o755)
+        self._map = setup.scenario / "network"
+        self._events = self._folder / "events.bin"
+        self._keys_file = self._folder / "keys.json"
+        if not self._events.exists():
+            self._make()
+        self._keys = KeyRing.load(self._keys_file)
+        self._deliveries = list(read_file(self._events))
+        total = sum(one.events for one in self._deliveries)
+        self._total = total
+        self._plan = make_plan(setup.engine, total, setup.faults, setup.seed)
+        self._done = _lines(self._folder / "faults.jsonl")
+        self._starts = 0
+
+    def _make(self) -> None:
+        end_us = (time.time_ns() // 1000 // _MINUTE_US - 2) * _MINUTE_US
+        order = Order(
+            self._setup.events, self._setup.seed, end_us, self._setup.engine == "embedded"
+        )
+        bursts = make_file(self._events.with_suffix(".new"), City.read(self._map), order)
+        (self._folder / "bursts.json").write_text(json.dumps(bursts), encoding="utf-8")
+        self._keys_file.unlink(missing_ok=True)
+        KeyRing.fresh("test").save(self._keys_file)
+        self._events.with_suffix(".new").rename(self._events)
+
+    def go(self) -> Outcome:
+        """Run to the end, check the books, and clean up."""
+        began = time.monotonic()
+        launcher = Launcher()
+        servers = self._start_servers()
+        keep = True
+        try:
+            scene = self._scene(servers)
+            service = Service(
+                launcher, self._folder, "all", self._settings(scene, servers), *[]
+            )
+            hashes = asyncio.run(self._go(service, servers, scene))
+            books = check_books(scene, hashes)
+            keep = False
+        finally:
+            launcher.close()
+            servers.close(keep=keep)
+        bursts = json.loads((self._folder / "bursts.json").read_text(encoding="utf-8"))
+        attempts = _lines(self._folder / "sent.jsonl")
+        return Outcome(
+            setup=self._setup,
+            bursts=Counter(bursts),
+            faults=self._done,
+            books=books,
+            hashes=hashes,
+            events=self._total,
+            seconds=time.monotonic() - began,
+            failed_attempts=sum(not attempt["ok"] for attempt in attempts),
+            starts=self._starts,
+        )
+
+    def _start_servers(self) -> Servers:
+        if self._setup.engine == "embedded":
+            return Servers.embedded(self._folder, size_mb=self._setup.size_mb)
+        return Servers.real(self._folder, size_mb=self._setup.size_mb)
+
+    def _scene(self, servers: Servers) -> Scene:
+        """Make the database where it does not exist, with the street's key."""
+        database = str(self._folder / "sqlite" / "twin.db")
+        url, log_url = f"sqlite:///{database}", "embedded"
+        if servers.database is not None and servers.broker is not None:
+            name = "faults"
+            made = servers.database.has(name)
+            url = database = servers.database.url(name) if made else servers.database.create(name)
+            log_url = servers.broker.url
+        key_file = self._folder / "street.key"
+        if not key_file.exists():
+            key_file.write_text(asyncio.run(_street_key(url)), encoding="utf-8")
+        return Scene(
+            events=self._events,
+            record=self._folder / "sent.jsonl",
+            map=self._map,
+            keys=self._keys,
+            log_url=log_url,
+            prefix="" if log_url == "embedded" else "faults.",
+            database=database,
+        )
+
+    def _settings(self, scene: Scene, servers: Servers) -> dict[str, str]:
+        url = scene.database if scene.path is None else f"sqlite:///{scene.database}"
+        return {
+            "TWIN_MAP": str(self._map),
+            "TWIN_ACCESS_RULES": str(self._setup.scenario / "access_rules.json"),
+            "TWIN_KEYS": str(self._keys_file),
+            "TWIN_DATABASE": url,
+            "TWIN_LOG": scene.log_url,
+            "TWIN_TOPIC_PREFIX": scene.prefix,
+            "TWIN_SNAPSHOT_S": "5",
+            "FAULTS_BREAK": self._setup.broken,
+            **self._setup.extra,
+        }
+
+    async def _go(self, service: Service, servers: Servers, scene: Scene) -> dict[str, str]:
+        self._start(service)
+        await asyncio.to_thread(service.wait_ready)
+        carrier = (
+            KafkaCarrier(scene.log_url.removeprefix("kafka://"), scene.prefix)
+            if scene.path is None
+            else FileCarrier(scene.path)
+        )
+        sender = Sender(
+            self._deliveries,
+            scene.record,
+            url=service.url,
+            key=(self._folder / "street.key").read_text(encoding="utf-8"),
+            carrier=carrier,
+            seal=lambda values: seal_items(values, self._keys),
+        )
+        sending = asyncio.create_task(sender.run(), name="senders")
+        faults = asyncio.create_task(self._faults(sender, service, servers), name="faults")
+        done, _ = await asyncio.wait({sending, faults}, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+        await asyncio.to_thread(service.wait_ready)
+        await asyncio.to_thread(self._wait_drained, scene)
+        hashes = {"at the end": (await asyncio.to_thread(service.stop))["state_hash"]}
+        self._start(service)
+        await asyncio.to_thread(service.wait_ready)
+        hashes["recovered from the database"] = (await asyncio.to_thread(service.stop))[
+            "state_hash"
+        ]
+        return hashes
+
+    def _start(self, service: Service) -> None:
+        service.start()
+        self._starts += 1
+
+    async def _faults(self, sender: Sender, service: Service, servers: Servers) -> None:
+        done = {fault["number"] for fault in self._done}
+        plan = [fault for fault in self._plan if fault.number not in done]
+        with (self._folder / "faults.jsonl").open("a", encoding="utf-8") as record:
+            for number, fault in enumerate(plan):
+                after = plan[number + 1].at if number + 1 < len(plan) else self._total
+                await sender.allow(fault.at)
+                await sender.reached(fault.at)
+                await sender.allow(max(after, fault.at + 1))
+                self._progress(sender.acknowledged, self._total, fault.kind)
+                told = await self._one(fault, sender, service, servers)
+                line = fault.document() | told
+                self._done.append(line)
+                record.write(json.dumps(line) + "\n")
+                record.flush()
+        await sender.allow(self._total + 1)
+        await sender.reached(self._total)
+        self._progress(sender.acknowledged, self._total, "all sent")
+
+    async def _one(
+        self, fault: Fault, sender: Sender, service: Service, servers: Servers
+    ) -> dict[str, Any]:
+        rng = fault.rng()
+        began = time.monotonic()
+        failed = sender.failed.total()
+        kind, _, moment = fault.kind.partition("_")
+        if kind == "killed":
+            how = await self._kill(moment, rng.randint(1, 3), rng.uniform(0, 1), service)
+        elif kind == "disk":
+            name = rng.choice(sorted(servers.disks))
+            how = await self._disk(name, sender, service, servers)
+        else:
+            server = servers.broker if kind == "broker" else servers.database
+            way = rng.choice(sorted(ways_to_fail(server)))
+            how = f"{kind} {way}"
+            await asyncio.to_thread(ways_to_fail(server)[way])
+            await asyncio.sleep(rng.uniform(0.2, 2.0))
+            await asyncio.to_thread(back, server, way)
+        if not service.alive:
+            self._start(service)
+        if rng.random() > _IMPATIENT or fault.number == len(self._plan) - 1:
+            await asyncio.to_thread(service.wait_ready)
+        return {
+            "how": how,
+            "refused": sender.failed.total() - failed,
+            "seconds": round(time.monotonic() - began, 2),
+        }
+
+    async def _kill(self, moment: str, number: int, wait_s: float, service: Service) -> str:
+        """Kill the process, by its own hand at a chosen moment or from outside at any."""
+        if not moment:
+            await asyncio.sleep(wait_s)
+            await asyncio.to_thread(service.kill)
+            return "killed from outside"
+        await asyncio.to_thread(service.wait_ready)
+        service.arm(moment, number)
+        if await asyncio.to_thread(service.wait_death, _FUSE_S):
+            return f"killed itself, {moment}, commit {number}"
+        raise AssertionError(f"the fuse '{moment}' did not burn: {service.last_words()}")
+
+    async def _disk(self, name: str, sender: Sender, service: Service, servers: Servers) -> str:
+        """Fill a disk, wait until it hurts, make room, start what died of it."""
+        failed = sender.failed.total()
+        await asyncio.to_thread(servers.disks[name].fill)
+        end_s = time.monotonic() + _FELT_S
+        felt = ""
+        while not felt and time.monotonic() < end_s:
+            await asyncio.sleep(0.1)
+            if sender.failed.total() > failed:
+                felt = "senders were refused"
+            elif not await asyncio.to_thread(service.ready):
+                felt = "the service was not ready"
+        await asyncio.to_thread(servers.disks[name].free)
+        revived = await asyncio.to_thread(servers.revive)
+        started = f", {' and '.join(revived)} started again" if revived else ""
+        return f"{name} full: {felt or 'nobody noticed'}{started}"
+
+    def _wait_drained(self, scene: Scene) -> None:
+        """Wait until every record has its verdict and all that was said is published."""
+
+        def drained() -> bool:
+            rows = query(
+                scene.database, "SELECT topic, partition, next_offset FROM partition_offset"
+            )
+            stored = {Place(row[0], row[1]): row[2] for row in rows}
+            ends = asyncio.run(_ends(scene, sorted(stored)))
+            return all(stored[place] >= end for place, end in ends.items())
+
+        wait_for(drained, "the worker does not come to the end of the log")
+
+
+async def _ends(scene: Scene, places: list[Place]) -> dict[Place, int]:
+    log = open_log(scene.log_url, scene.path, scene.prefix)
+    await log.start()
+    try:
+        return await log.end_offsets(places)
+    finally:
+        await log.close()
+
+
+async def _street_key(url: str) -> str:
+    database = await Database.open(url)
+    try:
+        await database.prepare()
+        return await people.create_key(
+            database, name=STREET, role="integrator", now_us=WallClock().now_us()
+        )
+    finally:
+        await database.close()
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def forget(folder: Path) -> None:
+    """Remove a run's folder, with the disks that are mounted in it."""
+    for servers in (Servers(),):
+        servers.close(keep=False)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,196 @@
+"""The processes of the service under test: started by the launcher, killed, asked how they are."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from broker import free_port
+
+PATIENCE_S: Final = 120.0
+_LOOK_S: Final = 0.03
+_LAUNCHER: Final = Path(__file__).with_name("fault_launcher.py")
+
+
+class Launcher:
+    """The process that forks; it knows which of its forks ended."""
+
+    def __init__(self) -> None:
+        """Start it, and wait until it has compiled what it needs."""
+        clean = {name: text for name, text in os.environ.items() if not name.startswith("TWIN_")}
+        self._process = subprocess.Popen(
+            [sys.executable, str(_LAUNCHER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=clean | {"OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        self._pids: dict[str, int] = {}
+        self._ended: dict[int, int] = {}
+        self._ready = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        wait_for(lambda: self._ready, "the launcher does not start")
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            said = json.loads(line)
+            if "ended" in said:
+                self._ended[said["pid"]] = said["ended"]
+            elif "pid" in said:
+                self._pids[said["name"]] = said["pid"]
+            self._ready = True
+
+    def start(self, order: dict[str, Any]) -> int:
+        """Fork a service; return its pid."""
+        assert self._process.stdin is not None
+        self._pids.pop(order["name"], None)
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        pid: int = wait_for(lambda: self._pids.get(order["name"]), "the launcher does not answer")
+        return pid
+
+    def ended(self, pid: int) -> int | None:
+        """Return the exit code of a fork, negative for a signal; None while it runs."""
+        return self._ended.get(pid)
+
+    def close(self) -> None:
+        """End it; it takes what it started along."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.wait(PATIENCE_S)
+        self._reader.join()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+class Service:
+    """One `twin serve` under a name; port and data stay over its deaths."""
+
+    def __init__(
+        self, launcher: Launcher, folder: Path, name: str, settings: dict[str, str], *args: str
+    ) -> None:
+        """Remember how it is started."""
+        self.name = name
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.arm_file = folder / f"{name}.arm"
+        self.state_file = folder / f"{name}.state.json"
+        self.output = folder / f"{name}.log"
+        self._launcher = launcher
+        self._order = {
+            "name": name,
+            "out": str(self.output),
+            "args": ["serve", *args],
+            "env": {
+                **settings,
+                "TWIN_PORT": str(self.port),
+                "FAULTS_ARM": str(self.arm_file),
+                "FAULTS_STATE": str(self.state_file),
+            },
+        }
+        self._pid: int | None = None
+
+    def start(self) -> None:
+        """Start it; a fuse that was not burnt is taken away."""
+        self.arm_file.unlink(missing_ok=True)
+        self.state_file.unlink(missing_ok=True)
+        self._pid = self._launcher.start(self._order)
+
+    @property
+    def alive(self) -> bool:
+        """Say whether its process runs."""
+        return self._pid is not None and self._launcher.ended(self._pid) is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Return how the last process ended; None while it runs."""
+        return None if self._pid is None else self._launcher.ended(self._pid)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        self._signal(signal.SIGKILL)
+        wait_for(lambda: not self.alive, f"{self.name} does not die")
+
+    def stop(self) -> dict[str, Any]:
+        """Ask it to end; return what it says about its state."""
+        self._signal(signal.SIGTERM)
+        wait_for(lambda: not self.alive, f"{self.name} does not stop", tell=self.last_words)
+        if self.exit_code != 0:
+            raise AssertionError(f"{self.name} stopped with {self.exit_code}: {self.last_words()}")
+        if not self.state_file.exists():
+            return {}
+        state: dict[str, Any] = json.loads(self.state_file.read_text(encoding="utf-8"))
+        return state
+
+    def arm(self, moment: str, number: int) -> None:
+        """Let it die the n-th time that it comes to a moment."""
+        fresh = self.arm_file.with_suffix(".new")
+        fresh.write_text(f"{moment} {number} {time.monotonic_ns()}", encoding="utf-8")
+        fresh.rename(self.arm_file)
+
+    def wait_death(self, seconds: float) -> bool:
+        """Wait until it is dead; False if it is not in time."""
+        return bool(wait_for(lambda: not self.alive, "", seconds=seconds))
+
+    def ready(self) -> bool:
+        """Ask whether it does its work."""
+        try:
+            return httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait_ready(self) -> None:
+        """Wait until it does its work; it may not die meanwhile."""
+
+        def asked() -> bool:
+            if not self.alive:
+                raise AssertionError(f"{self.name} died ({self.exit_code}): {self.last_words()}")
+            return self.ready()
+
+        wait_for(asked, f"{self.name} is not ready", tell=self.last_words)
+
+    def last_words(self) -> str:
+        """Return the end of what it wrote."""
+        text = self.output.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-25:])
+
+    def _signal(self, how: signal.Signals) -> None:
+        assert self._pid is not None
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, how)
+
+
+def wait_for(
+    happened: Callable[[], Any],
+    else_say: str,
+    *,
+    seconds: float = PATIENCE_S,
+    tell: Callable[[], str] = str,
+) -> Any:
+    """Look again and again; raise AssertionError when it takes too long.
+
+    An empty `else_say` returns False instead.
+    """
+    end_s = time.monotonic() + seconds
+    while not (found := happened()):
+        if time.monotonic() > end_s:
+            if not else_say:
+                return False
+            raise AssertionError(f"{else_say} within {seconds:.0f} s\n{tell()}")
+        time.sleep(_LOOK_S)
+    return found
