@@ -24,9 +24,9 @@ from twin.api.board import Board
 from twin.api.served import Mode, Served
 from twin.clock import Clock, WallClock, us_from_seconds
 from twin.control.access.rules import in_file, load_rules
+from twin.control.signals.controller import ALL
 from twin.errors import BackendError, Fault, InputError, SettingsError, TwinError
 from twin.ingest.forgetting import Forgetting
-from twin.control.signals.controller import ALL
 from twin.ingest.health import WorkerHealth
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
@@ -81,9 +81,9 @@ class Service:
             keys=keys,
             on_picture=self.board.publish,
             on_decisions=self.board.publish_decisions,
+            on_map=self._use,
         )
         self.served = Served(
-            on_map=self._use,
             network=self.network,
             quality=quality,
             log=self.log,
@@ -123,14 +123,14 @@ class Service:
                 raise
             raise in_file(path, error) from error
 
-    def _health(self) -> WorkerHealth:
-        """Say how the worker is, or what it waits for before it can start."""
-        health = self.worker.health()
     def _use(self, network: SingleMap) -> None:
         """Go over to another version of the map, as the worker did."""
         self.network = network
         self.served.use(network)
 
+    def _health(self) -> WorkerHealth:
+        """Say how the worker is, or what it waits for before it can start."""
+        health = self.worker.health()
         return replace(health, problem=health.problem or self._start.problem)
 
     async def run(self, companions: Sequence[Companion] = ()) -> int:

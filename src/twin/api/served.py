@@ -12,8 +12,8 @@ from typing import TypeVar, cast
 from twin.api.board import Board
 from twin.api.scenario_jobs import ScenarioJobs
 from twin.clock import Clock, WallClock
-from twin.ingest.check import FUTURE_S
 from twin.events import Topic
+from twin.ingest.check import FUTURE_S
 from twin.ingest.health import WorkerHealth
 from twin.ingest.topics import Topics
 from twin.keys import KeyRing
@@ -68,8 +68,6 @@ class Served:
         """The names and partitions of the topics on the broker."""
         return Topics(self.network)
 
-    @cached_property
-    def scenarios(self) -> ScenarioJobs:
     def use(self, network: SingleMap) -> None:
         """Serve another version of the map from now on; the partitions of the log stay."""
         partitions = self.topics.partitions(Topic.READING)
@@ -77,6 +75,8 @@ class Served:
         self.__dict__["topics"] = Topics(network, partitions)
         self.board.use(network)
 
+    @cached_property
+    def scenarios(self) -> ScenarioJobs:
         """The jobs of what-ifs; made when first asked for."""
         return ScenarioJobs(
             self.scenario_folder, tables=self.scenario_tables, now_us=self.wall.now_us
