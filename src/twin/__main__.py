@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "simulate": "twin.commands.simulate:simulate",
     "scenario": "twin.commands.scenario:scenario",
     "world": "twin.commands.world:world",
+    "forecast": "twin.commands.forecast:forecast",
     "evaluate": "twin.commands.evaluate:evaluate",
     "perceive": "twin.commands.perceive:perceive",
     "access": "twin.commands.access:access",

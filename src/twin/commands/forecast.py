@@ -1,0 +1,155 @@
+"""`twin forecast backtest`: the forecast on a recorded series, as if it came live."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Final
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from twin.columns import Floats
+from twin.commands.console import ERR, OUT, plain_errors, progress
+from twin.errors import Fault, InputError
+from twin.evaluate.backtest import SHOWN, Backtest, mean_errors, run_backtest, truths
+from twin.evaluate.backtest_files import (
+    Series,
+    read_adjacency,
+    read_profile,
+    read_series,
+    write_forecasts,
+)
+from twin.forecast.learned.calendar import STEP_MIN, Calendar
+
+forecast = typer.Typer(no_args_is_help=True, help="The next hour, tested on recorded series.")
+
+_SHARES: Final = 2
+
+
+@forecast.callback()
+def _root() -> None:
+    """Keep `backtest` a command of its own."""
+
+
+@forecast.command("backtest")
+def backtest(
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="series.npz: `data` (T, N), speeds every 5 minutes, missing = 0 or NaN; it may "
+            "hold `start` (ISO local time of row 0) and `step_min` (5)."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="pred.npz: `pred`, `lo` and `hi` (10 % and 90 % quantiles), each "
+            "(test samples, 12, N), in the order of time."
+        ),
+    ],
+    adjacency: Annotated[
+        Path | None,
+        typer.Option(help="a.npy (N, N): nearness, row = from, column = to; 0 = not linked."),
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(help="p.npy (T, N): the usual speed; row t belongs to row t of the data."),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Shares of the samples that train and validate; the rest tests.")
+    ] = "0.7,0.1",
+    holiday: Annotated[
+        list[str] | None,
+        typer.Option(help="A day (YYYY-MM-DD) that is like a weekend; may be given again."),
+    ] = None,
+) -> None:
+    """Forecast the test part of a series, 12 steps of 5 minutes, from the past alone.
+
+    The T - 23 samples (12 rows in, 12 out) follow each other: the first 70 % train, the last 20 %
+    test, and those between teach the blend whom to trust. Rows are played one by one, as they
+    would come live; a forecast uses rows up to its sample's last one and no others.
+
+    Example: twin forecast backtest --data series.npz --adjacency a.npy --out pred.npz
+    """
+    with plain_errors():
+        series = read_series(data)
+        shape = (series.values.shape[0], series.values.shape[1])
+        near = None if adjacency is None else read_adjacency(adjacency, shape[1])
+        usual = None if profile is None else read_profile(profile, shape)
+        calendar = Calendar(series.start, _days(holiday or []))
+        found = _run_with_bar(series, near, usual, _shares(split), calendar)
+        write_forecasts(out, found.value, found.low, found.high)
+        _show(series, found)
+        ERR.print(f"written: {out}", highlight=False)
+
+
+def _shares(text: str) -> tuple[float, float]:
+    """Read the shares. Raises InputError naming what stood there."""
+    try:
+        parts = [float(part) for part in text.split(",")]
+    except ValueError:
+        parts = []
+    if len(parts) != _SHARES or not all(np.isfinite(parts)):
+        raise InputError(Fault("split", text, "must be two numbers, such as 0.7,0.1"))
+    return parts[0], parts[1]
+
+
+def _days(texts: list[str]) -> frozenset[date]:
+    try:
+        return frozenset(date.fromisoformat(text) for text in texts)
+    except ValueError as error:
+        raise InputError(Fault("holiday", ", ".join(texts), "must be dates: YYYY-MM-DD")) from error
+
+
+def _run_with_bar(
+    series: Series,
+    near: Floats | None,
+    usual: Floats | None,
+    shares: tuple[float, float],
+    calendar: Calendar,
+) -> Backtest:
+    with progress() as bar:
+        task = bar.add_task("playing rows", total=len(series.values))
+        return run_backtest(
+            series,
+            adjacency=near,
+            profile=usual,
+            shares=shares,
+            calendar=calendar,
+            on_row=lambda row, rows: bar.update(
+                task, completed=row, total=rows, description="playing rows"
+            ),
+            on_stage=lambda stage: bar.update(task, description=f"fitting: {stage}"),
+        )
+
+
+def _show(series: Series, found: Backtest) -> None:
+    """Print the mean absolute errors beside those of the last value."""
+    truth = truths(series.values, found.rows)
+    last = np.repeat(_last_valid(series.values)[found.rows][:, None], truth.shape[1], axis=1)
+    known = np.isfinite(truth)
+    held = (truth >= found.low) & (truth <= found.high)
+    ours, theirs = mean_errors(found.value, truth), mean_errors(last, truth)
+    table = Table("minutes", "MAE", "last value", "in the 80 % interval", box=None)
+    for step in SHOWN:
+        inside, count = held[:, step - 1].sum(), known[:, step - 1].sum()
+        share = f"{100.0 * inside / count:.1f} %" if count else "-"
+        figures = (f"{ours[step - 1]:.3f}", f"{theirs[step - 1]:.3f}", share)
+        table.add_row(str(step * STEP_MIN), *figures)
+    OUT.print(table)
+    counts = found.split
+    OUT.print(
+        f"samples: {counts.train} train, {counts.validate} validate, {counts.test} test; "
+        f"fit {found.fit_s:.1f} CPU s, one forecast {1000 * found.step_s:.1f} CPU ms"
+    )
+
+
+def _last_valid(values: Floats) -> Floats:
+    """Return the newest reading of every station up to every row, (rows, n)."""
+    rows = np.arange(len(values))[:, None]
+    newest = np.maximum.accumulate(np.where(np.isfinite(values), rows, -1), axis=0)
+    taken = np.take_along_axis(values, np.maximum(newest, 0), axis=0)
+    return np.where(newest >= 0, taken, np.nan)

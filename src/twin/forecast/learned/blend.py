@@ -1,0 +1,116 @@
+"""Mixes the experts, with weights that learn from every row that comes true.
+
+Exponentiated gradient on the absolute error: a weight grows when moving towards its expert would
+have helped. One table is shared by all stations of a regime, a second bends it for each station.
+Both begin almost wholly at the last value: an expert must show its skill before it is heard.
+Kivinen and Warmuth (1997), "Exponentiated gradient versus gradient descent for linear predictors".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+import numpy as np
+
+from twin.columns import Floats, Ints
+from twin.forecast.learned.memory import STEPS
+
+PRIOR: Final = -4.0  # logarithm of a weight against that of the last value
+SHARED_RATE: Final = 0.4
+OWN_RATE: Final = 0.02
+OWN_KEPT: Final = 0.9995
+FULL_CROWD: Final = 100.0  # stations that make one row's mean gradient trustworthy
+BOUND: Final = 6.0
+SCALE_GAIN: Final = 0.02
+
+
+class Expert(IntEnum):
+    """Who has a say."""
+
+    LAST_VALUE = 0
+    USUAL = 1
+    DAMPED = 2
+    LINEAR = 3
+    TREES = 4
+
+
+class Regime(IntEnum):
+    """What a station is like at the moment of a forecast."""
+
+    FREE = 0
+    CONGESTED = 1
+    SILENT = 2
+
+
+@dataclass(slots=True)
+class Blend:
+    """Logarithms of weights, and the size of an error.
+
+    shared  (regimes, STEPS, experts)    own  (STEPS, n, experts)
+    scale   (STEPS,) running mean absolute error of the last value, NaN = not known
+    """
+
+    shared: Floats
+    own: Floats
+    scale: Floats
+
+    @classmethod
+    def empty(cls, stations: int) -> Blend:
+        """Return a blend that trusts the last value."""
+        shared = np.full((len(Regime), STEPS, len(Expert)), PRIOR)
+        shared[:, :, Expert.LAST_VALUE] = 0.0
+        return cls(shared, np.zeros((STEPS, stations, len(Expert))), np.full(STEPS, np.nan))
+
+
+def weights(blend: Blend, regime: Ints, heard: Floats) -> Floats:
+    """Return weights (STEPS, n, experts) that sum to one over the experts that speak.
+
+    regime (n,), heard (STEPS, n, experts): what each says, NaN = nothing.
+    """
+    power = blend.shared[regime].transpose(1, 0, 2) + blend.own
+    speaks = np.isfinite(heard)
+    power = np.where(speaks, power, -np.inf)
+    top = power.max(axis=2, keepdims=True)
+    raised = np.exp(power - np.where(np.isfinite(top), top, 0.0))
+    return raised / np.maximum(raised.sum(axis=2, keepdims=True), 1e-300)
+
+
+def mix(weight: Floats, heard: Floats) -> Floats:
+    """Return the weighted mean, (STEPS, n); NaN where nobody speaks."""
+    total = (weight * np.nan_to_num(heard)).sum(axis=2)
+    return np.where(np.isfinite(heard).any(axis=2), total, np.nan)
+
+
+def learn(blend: Blend, heard: Floats, mixed: Floats, regime: Ints, truth: Floats) -> None:
+    """Move the weights by what came true.
+
+    heard (STEPS, n, experts) and mixed (STEPS, n) as they were forecast for this row, regime
+    (STEPS, n) at the time each was made, truth (n,), NaN = none.
+    """
+    error = mixed - truth
+    known = np.isfinite(error)
+    last = np.abs(heard[:, :, Expert.LAST_VALUE] - truth)
+    _learn_scale(blend, last)
+    scale = np.where(blend.scale > 1e-9, blend.scale, np.nan)[:, None, None]
+    pull = np.sign(error)[:, :, None] * (heard - mixed[:, :, None]) / scale
+    pull = np.clip(np.where(known[:, :, None] & np.isfinite(pull), pull, 0.0), -5.0, 5.0)
+    for one in Regime:
+        chosen = known & (regime == one)
+        count = chosen.sum(axis=1)
+        mean = (pull * chosen[:, :, None]).sum(axis=1) / np.maximum(count, 1)[:, None]
+        trust = np.minimum(1.0, np.sqrt(count / FULL_CROWD))[:, None]
+        blend.shared[one] -= SHARED_RATE * trust * mean
+    blend.shared -= blend.shared.max(axis=2, keepdims=True)
+    np.maximum(blend.shared, -BOUND, out=blend.shared)
+    blend.own = np.clip(OWN_KEPT * blend.own - OWN_RATE * pull, -BOUND, BOUND)
+
+
+def _learn_scale(blend: Blend, last: Floats) -> None:
+    known = np.isfinite(last)
+    count = known.sum(axis=1)
+    mean = np.where(known, last, 0.0).sum(axis=1) / np.maximum(count, 1)
+    moved = blend.scale + SCALE_GAIN * (mean - blend.scale)
+    moved = np.where(np.isfinite(blend.scale), moved, mean)
+    blend.scale = np.where(count > 0, moved, blend.scale)

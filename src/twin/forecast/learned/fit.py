@@ -1,0 +1,206 @@
+"""Fits the models to a history: everything is replayed as it would have been seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from twin.columns import Bools, Floats
+from twin.forecast.learned import linear as lines
+from twin.forecast.learned.calendar import Calendar
+from twin.forecast.learned.features import NAMES, Singles, ahead_block, join, now_block
+from twin.forecast.learned.linear import Linear
+from twin.forecast.learned.memory import (
+    HIGH,
+    LAGS,
+    STEPS,
+    Memory,
+    observe,
+    usual_of,
+)
+from twin.forecast.learned.model import Model
+from twin.forecast.learned.neighbours import Neighbours, learned
+from twin.forecast.learned.profile import leave_one_out
+from twin.forecast.learned.trees import Trees, grow
+
+SEED: Final = 3
+LEAST_ROWS_LINEAR: Final = 72  # six hours
+LEAST_ROWS_TREES: Final = 144
+LEAST_EXAMPLES: Final = 5_000
+EXAMPLES: Final = 230_000  # for the trees: more cost more than they bring
+QUIET_SHARE: Final = 1.0 / 3.0  # of quiet examples are drawn; each then counts three times
+ONSET_WEIGHT: Final = 1.0
+CONGESTED: Final = 0.6  # of the 85th percentile
+_LIVELY_DEVIATION: Final = 0.06  # of the 85th percentile
+_LIVELY_WANDER: Final = 0.03
+_ALL_STEPS: Final = np.arange(STEPS, dtype=np.int32)
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Examples:
+    """What the replay collects: blocks for the lines, drawn rows for the trees."""
+
+    now: list[Floats] = field(default_factory=list)
+    ahead: list[Floats] = field(default_factory=list)
+    truth: list[Floats] = field(default_factory=list)
+    table: list[Singles] = field(default_factory=list)
+    target: list[Floats] = field(default_factory=list)
+    weight: list[Floats] = field(default_factory=list)
+
+
+def fit(
+    values: Floats,
+    given: Floats | None,
+    calendar: Calendar,
+    near: Neighbours,
+    on_stage: Progress = lambda _stage: None,
+) -> Model:
+    """Fit to a history, (rows, n) with NaN = none; `given` (rows, n) is a profile, or None.
+
+    The same history gives the same model, bit by bit. A short one gives a small model.
+    """
+    on_stage("the usual day")
+    left_out = leave_one_out(values, calendar)
+    usual = usual_of(given, left_out)
+    mean = _column_means(values)
+    deviation = values - np.where(np.isfinite(usual), usual, mean)
+    known = learned(near, deviation)
+    fade = _fades(deviation)
+    high = _high(values)
+    on_stage("what was seen then")
+    memory, examples = _replay(values, given, left_out, calendar, known, fade, high)
+    on_stage("lines")
+    line = _lines(examples)
+    on_stage("trees")
+    trees = _trees(examples, len(values))
+    return Model(known, fade, high, memory.together, line, trees)
+
+
+def _column_means(values: Floats) -> Floats:
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _high(values: Floats) -> Floats:
+    """Return the 85th percentile of every station, NaN where it never spoke."""
+    spoke = np.isfinite(values).any(axis=0)
+    high = np.full(values.shape[1], np.nan)
+    if spoke.any():
+        high[spoke] = np.nanquantile(values[:, spoke], HIGH, axis=0)
+    return high
+
+
+def _fades(deviation: Floats) -> Floats:
+    """Return for every step the share of a deviation that is left, by least absolute error."""
+    shares = np.linspace(0.0, 1.0, 41)
+    fade = 0.97 ** np.arange(1.0, STEPS + 1)
+    for step in range(1, STEPS + 1):
+        then, now = deviation[step:], deviation[:-step]
+        both = np.isfinite(then) & np.isfinite(now)
+        count = int(both.sum())
+        if count < LEAST_ROWS_LINEAR:
+            continue
+        thin = slice(None, None, max(1, count // 60_000))
+        target, source = then[both][thin], now[both][thin]
+        fade[step - 1] = shares[np.argmin([np.abs(target - x * source).mean() for x in shares])]
+    return fade
+
+
+def _replay(
+    values: Floats,
+    given: Floats | None,
+    left_out: Floats,
+    calendar: Calendar,
+    near: Neighbours,
+    fade: Floats,
+    high: Floats,
+) -> tuple[Memory, _Examples]:
+    """See the history again row by row, and collect what the models learn from."""
+    rows, stations = values.shape
+    memory, examples = Memory.empty(stations), _Examples()
+    memory.high = high.copy()
+    draw = np.random.default_rng(SEED)
+    share = min(1.0, EXAMPLES / max(1.0, 0.55 * rows * stations * STEPS))
+    for row in range(rows):
+        ahead_rows = slice(row, row + STEPS + 1)
+        day = left_out[:, ahead_rows]
+        usual = usual_of(None if given is None else given[ahead_rows], day)
+        observe(memory, values[row], usual[0], near, None)
+        memory.high = high.copy()
+        if row < LAGS or row + STEPS >= rows:
+            continue
+        now = now_block(memory, near, calendar)
+        ahead = ahead_block(memory, near, None if given is None else given[ahead_rows], day, fade)
+        truth = values[row + 1 : row + 1 + STEPS]
+        examples.now.append(now[:, lines.NOW_USED].astype(np.float32))
+        examples.ahead.append(ahead[..., (*lines.AHEAD_USED, lines.DAMPED)].astype(np.float32))
+        examples.truth.append(truth)
+        _draw(examples, now, ahead, truth, high, share, draw)
+    return memory, examples
+
+
+def _draw(
+    examples: _Examples,
+    now: Floats,
+    ahead: Floats,
+    truth: Floats,
+    high: Floats,
+    share: float,
+    draw: np.random.Generator,
+) -> None:
+    """Draw rows for the trees: lively ones more often, with weights that make up for it."""
+    table = join(now, ahead, _ALL_STEPS)
+    lively = _lively(table, np.tile(high, STEPS))
+    chance = np.where(lively, share, QUIET_SHARE * share)
+    flat = truth.reshape(-1)
+    chosen = (draw.random(len(table)) < chance) & np.isfinite(flat)
+    weight = 1.0 / chance[chosen]
+    limit = CONGESTED * np.tile(high, STEPS)[chosen]
+    onset = (table[chosen, 0] >= limit) & (flat[chosen] < limit)
+    examples.table.append(table[chosen])
+    examples.target.append(flat[chosen])
+    examples.weight.append(weight * np.where(onset, ONSET_WEIGHT, 1.0))
+
+
+def _lively(table: Singles, high: Floats) -> Bools:
+    size = np.nan_to_num(high, nan=1.0)
+    limit = _LIVELY_DEVIATION * size
+    return np.asarray(
+        (np.abs(table[:, NAMES.index("deviation")]) > limit)
+        | (np.abs(table[:, NAMES.index("usual_rise")]) > limit)
+        | (table[:, NAMES.index("wander")] > _LIVELY_WANDER * size),
+        np.bool_,
+    )
+
+
+def _lines(examples: _Examples) -> Linear | None:
+    """Fit the lines of every step, or none."""
+    if len(examples.now) < LEAST_ROWS_LINEAR:
+        return None
+    now = np.stack(examples.now)
+    ahead = np.stack(examples.ahead)
+    truth = np.stack(examples.truth)
+    fitted = [
+        lines.fit_step(now, ahead[:, step, :, :-1], ahead[:, step, :, -1], truth[:, step])
+        for step in range(STEPS)
+    ]
+    return Linear(np.stack([one for one, _ in fitted]), np.stack([own for _, own in fitted]))
+
+
+def _trees(examples: _Examples, rows: int) -> Trees | None:
+    """Grow the trees, or none."""
+    count = sum(len(part) for part in examples.target)
+    if rows < LEAST_ROWS_TREES or count < LEAST_EXAMPLES:
+        return None
+    return grow(
+        np.concatenate(examples.table),
+        np.concatenate(examples.target),
+        np.concatenate(examples.weight),
+    )

@@ -1,0 +1,1 @@
+"""Loops over arrays for the learned forecast: numpy, numba and math only."""

@@ -1,0 +1,89 @@
+"""What a silent station would say now, from those beside it that speak."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int32]
+
+
+@njit(nogil=True, cache=True)
+def remember_together(deviation: Floats, beside: Rows, kept: float, sums: Floats) -> None:
+    """Add one row to the products of every station and those beside it.
+
+    deviation  (stations,) read, NaN = silent    beside  (stations, k) read, -1 = none
+    sums       (stations, k + 1, k + 1, 2) written: products, and how many of them
+    """
+    stations, near = beside.shape
+    own = np.empty(near + 1)
+    for station in range(stations):
+        own[0] = deviation[station]
+        for place in range(near):
+            row = beside[station, place]
+            own[place + 1] = deviation[row] if row >= 0 else math.nan
+        for one in range(near + 1):
+            if math.isnan(own[one]):
+                continue
+            for other in range(one + 1):
+                if not math.isnan(own[other]):
+                    sums[station, one, other, 0] *= kept
+                    sums[station, one, other, 0] += own[one] * own[other]
+                    sums[station, one, other, 1] *= kept
+                    sums[station, one, other, 1] += 1.0
+
+
+@njit(nogil=True, cache=True)
+def speak_for(
+    deviation: Floats, beside: Rows, sums: Floats, shrink: float, out: Floats, out_var: Floats
+) -> None:
+    """Estimate the deviation of silent stations by regression on those beside that speak.
+
+    deviation  (stations,) read, NaN = silent    sums as `remember_together` writes them
+    out        (stations,) written where silent: NaN when nobody speaks for it
+    out_var    (stations,) written where silent: variance of what is left
+    """
+    stations, near = beside.shape
+    used = np.empty(near, np.int64)
+    matrix = np.empty((near, near))
+    right = np.empty(near)
+    for station in range(stations):
+        if not math.isnan(deviation[station]):
+            continue
+        out[station] = math.nan
+        own_count = sums[station, 0, 0, 1]
+        if own_count < 12.0:
+            continue
+        variance = sums[station, 0, 0, 0] / own_count
+        count = 0
+        for place in range(near):
+            row = beside[station, place]
+            if row < 0 or math.isnan(deviation[row]):
+                continue
+            if sums[station, place + 1, 0, 1] < 12.0 or sums[station, place + 1, place + 1, 1] < 12:
+                continue
+            used[count] = place + 1
+            count += 1
+        if count == 0:
+            out_var[station] = variance
+            continue
+        for one in range(count):
+            for other in range(one + 1):
+                cell = sums[station, used[one], used[other]]
+                value = cell[0] / max(cell[1], 1.0)
+                matrix[one, other] = value
+                matrix[other, one] = value
+            matrix[one, one] = matrix[one, one] * (1.0 + shrink) + 1e-6
+            right[one] = sums[station, used[one], 0, 0] / sums[station, used[one], 0, 1]
+        weights = np.linalg.solve(matrix[:count, :count].copy(), right[:count].copy())
+        estimate = 0.0
+        explained = 0.0
+        for one in range(count):
+            estimate += weights[one] * deviation[beside[station, used[one] - 1]]
+            explained += weights[one] * right[one]
+        out[station] = estimate
+        out_var[station] = max(variance - explained, 0.05 * variance)
