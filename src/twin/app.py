@@ -21,7 +21,9 @@ import uvicorn
 
 from twin.api import create_api
 from twin.api.board import Board
+from twin.api.issuer import Issuer
 from twin.api.served import Mode, Served
+from twin.api.tokens import TokenRules, Tokens, parse_roles
 from twin.clock import Clock, WallClock, us_from_seconds
 from twin.control.access.rules import in_file, load_rules
 from twin.control.signals.controller import ALL
@@ -99,6 +101,7 @@ class Service:
             future_s=settings.future_s,
             scenario_folder=settings.scenarios,
             scenario_tables=settings.map,
+            tokens=_tokens(settings),
         )
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()

@@ -73,6 +73,30 @@ class Settings(BaseModel):
         str,
         Field(description="junction ids, by commas, that are controlled without a person; * = all"),
     ] = ""
+    oidc_issuer: Annotated[
+        str,
+        Field(
+            pattern=r"^(|https://.+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/.*)?)$",
+            description="https address of the identity provider (OpenID Connect); empty = none",
+        ),
+    ] = ""
+    oidc_audience: Annotated[
+        str, Field(description="what a token's aud must name; needed with TWIN_OIDC_ISSUER")
+    ] = ""
+    oidc_role_claim: Annotated[
+        str, Field(min_length=1, description="claim with the roles; dots go into objects")
+    ] = "roles"
+    oidc_roles: Annotated[
+        str,
+        Field(
+            pattern=r"^(|[^=,]+=[a-z_]+(,[^=,]+=[a-z_]+)*)$",
+            description="THEIRS=ours, by commas, the first that a token has counts; empty = "
+            "tokens name exactly one of our roles",
+        ),
+    ] = ""
+    oidc_skew_s: Annotated[
+        float, Field(ge=0, le=300, description="how far the provider's clock may be off, s")
+    ] = 60
     tick_s: Annotated[float, Field(gt=0, le=60, description="signals are decided so often, s")] = 1
     forecast_s: Annotated[float, Field(ge=5, le=3600, description="forecast cycle, s")] = 60
     lease_s: Annotated[
@@ -186,6 +210,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     if settings.log == "embedded" and not settings.database.startswith("sqlite:///"):
         rule = "the embedded log lives in the SQLite file; with PostgreSQL name a broker: kafka://"
         raise SettingsError(Fault("TWIN_LOG", settings.log, rule))
+    if settings.oidc_issuer and not settings.oidc_audience:
+        rule = "must be set with TWIN_OIDC_ISSUER: a token for another service must not open this"
+        raise SettingsError(Fault("TWIN_OIDC_AUDIENCE", "(not set)", rule, "missing"))
     return settings
 
 

@@ -33,7 +33,7 @@ async def _events(served: Served, person: Person) -> AsyncIterator[bytes]:
     told = 0
     gates_told: OrderedDict[str, None] = OrderedDict()
     with served.board.alerts() as slot:
-        while not served.board.closed:
+        while not served.board.closed and not person.over(served.wall.now_us()):
             taken = await slot.take(HEARTBEAT_S)
             if slot.dropped > told:
                 yield _event("missed", msgspec.json.encode({"decisions": slot.dropped - told}))

@@ -25,6 +25,13 @@ _SECURITY: Final = {
         "scheme": "bearer",
         "description": "an API key, `twk_<id>_<secret>`; `twin keys add` makes one",
     },
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "a token of the identity provider (OpenID Connect), RS256 or ES256, where "
+        "TWIN_OIDC_ISSUER is set; one of its roles stands for a role here",
+    },
     "session": {
         "type": "apiKey",
         "in": "cookie",

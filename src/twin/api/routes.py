@@ -6,6 +6,7 @@ behind the guard of its row in `roles.MATRIX`. There is no other way onto the ap
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,9 +18,10 @@ from fastapi import Depends, FastAPI
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from twin.api.auth import guard
+from twin.api.auth import guard, person_of, served_of
 from twin.api.problems import MEDIA_TYPE, Problem, ProblemView, problem_response
 from twin.api.roles import API, EVERY_ROLE, Allowed, allowed
+from twin.units import SECOND_US
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -29,6 +31,7 @@ IMMUTABLE: Final = "private, max-age=31536000, immutable"
 POLICY_VIOLATION: Final = 1008
 
 Schema = dict[str, Any]
+_WAYS_IN: Final[list[Schema]] = [{"key": []}, {"token": []}, {"session": []}]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +138,23 @@ def _guarded(
             else:
                 await socket.close(POLICY_VIOLATION)
             return
-        await handler(socket)
+        await _until_over(handler, socket)
 
     return guarded
+
+
+async def _until_over(handler: Callable[[WebSocket], Awaitable[None]], socket: WebSocket) -> None:
+    """Serve a socket; one that a token opened ends with it."""
+    until_us = person_of(socket).until_us
+    if until_us is None:
+        await handler(socket)
+        return
+    left_s = (until_us - served_of(socket).wall.now_us()) / SECOND_US
+    try:
+        async with asyncio.timeout(left_s):
+            await handler(socket)
+    except TimeoutError:
+        await socket.close(POLICY_VIOLATION, "the token is over")
 
 
 def _responses(endpoint: Endpoint, *, guarded: bool) -> dict[int | str, dict[str, Any]]:
@@ -166,7 +183,9 @@ def _answer(description: str, media: str, kind: Any) -> dict[str, Any]:
 
 
 def _extra(endpoint: Endpoint, *, open_to_all: bool) -> dict[str, Any]:
-    extra: dict[str, Any] = {"security": [] if open_to_all else [{"key": []}, {"session": []}]}
+    extra: dict[str, Any] = {
+        "security": [] if open_to_all else [{"key": []}, {"token": []}, {"session": []}]
+    }
     body = endpoint.body
     roles = allowed(endpoint.method, endpoint.full_path)
     if roles is not None:

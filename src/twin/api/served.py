@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from twin.api.board import Board
 from twin.api.scenario_jobs import ScenarioJobs
+from twin.api.tokens import Tokens
 from twin.clock import Clock, WallClock
 from twin.events import Topic
 from twin.ingest.check import FUTURE_S
@@ -54,6 +55,7 @@ class Served:
     wall: Clock = field(default_factory=WallClock)
     console: Path = CONSOLE_FOLDER
     secure_cookies: bool = False
+    tokens: Tokens | None = None  # of an identity provider, where there is one
     approve_wait_s: float = 2.0
     future_s: float = FUTURE_S
     scenario_folder: Path | None = None  # keeps jobs over a restart; None: they go with the process

@@ -55,7 +55,7 @@ def test_every_operation_is_described_with_its_errors_and_its_key(house: House) 
             answers = operation["responses"]
             assert "500" in answers, key
             assert operation["security"] == (
-                [] if MATRIX[key] is None else [{"key": []}, {"session": []}]
+                [] if MATRIX[key] is None else [{"key": []}, {"token": []}, {"session": []}]
             )
             if MATRIX[key] is not None:
                 assert {"401", "403", "503"} <= answers.keys(), key
