@@ -10,6 +10,7 @@ from twin.forecast.result import Forecast
 from twin.ingest.order import NEVER_US
 from twin.live import Live
 from twin.offload import Offload
+from twin.picture import forecast_digest
 
 
 class Swap(NamedTuple):
@@ -31,17 +32,20 @@ class ForecastCycle:
         self._make = make
         self._every_us = every_us
         self._due_us = NEVER_US
-        self._running: asyncio.Task[Forecast] | None = None
+        self._running: asyncio.Task[tuple[Forecast, str]] | None = None
         self.made = 0
         self.dropped = 0
+        self.content = ""
+        """Hash of the forecast that was taken in last."""
 
     def take(self, now_us: int) -> Swap:
         """Hand a finished forecast to the live state. Raises what the forecast raised."""
         if self._running is None or not self._running.done():
             return Swap()
-        forecast, self._running = self._running.result(), None
+        (forecast, content), self._running = self._running.result(), None
         if self._live.take_forecast(forecast, now_us):
             self.made += 1
+            self.content = content
             return Swap(taken=forecast.id)
         self.dropped += 1
         return Swap(dropped=forecast.id)
@@ -51,15 +55,29 @@ class ForecastCycle:
         self._live = live
         self._due_us = NEVER_US
 
+    @property
+    def resting(self) -> bool:
+        """Say whether none is being made."""
+        return self._running is None
+
+    def begins(self, now_us: int) -> bool:
+        """Say whether `start` would begin a forecast now."""
+        return self._running is None and now_us >= self._due_us
+
     def start(self, now_us: int) -> None:
         """Begin the next forecast if it is due, on a copy of the state of this moment."""
-        if self._running is not None or now_us < self._due_us:
+        if not self.begins(now_us):
             return
         self._due_us = now_us + self._every_us
         frozen = self._live.forecast_input(now_us)
         self._running = asyncio.create_task(
-            self._offload.run(self._make, frozen), name="live forecast"
+            self._offload.run(self._made, frozen), name="live forecast"
         )
+
+    def _made(self, frozen: Any) -> tuple[Forecast, str]:
+        """Make a forecast and the hash of its content, both beside the loop."""
+        forecast = self._make(frozen)
+        return forecast, forecast_digest(forecast)
 
     async def close(self) -> None:
         """Forget the forecast that is being made."""

@@ -35,9 +35,13 @@ _ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 @dataclass(frozen=True, slots=True)
 class JudgedEvents:
-    """One fetch of one topic, judged. `late` were kept and change nothing (passages only)."""
+    """One fetch of one topic, judged. `late` were kept and change nothing (passages only).
+
+    `arrivals_us` says when each of `applied` arrived.
+    """
 
     applied: Sequence[Any] = ()
+    arrivals_us: Sequence[int] = ()
     late: Sequence[Any] = ()
     keys: Sequence[EventKey] = ()
     dead_letters: Sequence[DeadLetter] = ()
@@ -102,6 +106,7 @@ class EventStage:
         sources = sources_of([records])
         return JudgedEvents(
             applied=_chosen(judged, verdicts, Verdict.APPLIED),
+            arrivals_us=records.arrival_us[verdicts == Verdict.APPLIED].tolist(),
             late=_chosen(judged, verdicts, Verdict.LATE),
             keys=[
                 EventKey(records.place.topic, one.key, one.content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from twin.columns import Ints, ReadingBatch
 from twin.errors import BackendError
@@ -132,6 +132,13 @@ class Judge:
         return await known_events(self._database, topic, keys)
 
 
+_TIMED: Final = {
+    Topic.ACKNOWLEDGEMENT: "acknowledgements",
+    Topic.ACT: "acts",
+    Topic.ANPR_READ: "passages",
+}
+
+
 def _live_batch(
     fetched: Sequence[Records], readings: JudgedReadings, events: Mapping[Topic, JudgedEvents]
 ) -> LiveBatch:
@@ -147,6 +154,9 @@ def _live_batch(
         acknowledgements=applied(Topic.ACKNOWLEDGEMENT),
         acts=applied(Topic.ACT),
         authorisations=applied(Topic.AUTHORISATION),
+        arrivals_us={
+            field: events[topic].arrivals_us for topic, field in _TIMED.items() if topic in events
+        },
     )
 
 

@@ -19,6 +19,7 @@ class WorkerPolicy:
     future_us       an event further ahead of its arrival is rejected
     lateness_*_us   how far behind the watermark is late
     minutes         keep the estimate of every minute
+    steps           keep what a replay of the day needs (`ingest/journal.py`)
     forecasts       make forecasts at all (a replay of a recording does not)
     max_records     most records of one fetch, and so of one commit
     first_pause_s   first wait before a server that is away is tried again, wall time
@@ -32,6 +33,7 @@ class WorkerPolicy:
     lateness_reading_us: int = 600 * SECOND_US
     lateness_passage_us: int = 120 * SECOND_US
     minutes: bool = True
+    steps: bool = True
     forecasts: bool = True
     max_records: int = 5000
     first_pause_s: float = FIRST_PAUSE_S

@@ -37,6 +37,7 @@ REPLAY_POLICY: Final = WorkerPolicy(
     tick_us=300 * SECOND_US,
     snapshot_us=6 * 3600 * SECOND_US,
     minutes=False,
+    steps=False,
     forecasts=False,
     max_records=10_000,
 )

@@ -27,8 +27,9 @@ from twin.events import DecisionEvent, Tick, Topic
 from twin.forecast.first import make_forecast
 from twin.ingest.applied import AppliedStage
 from twin.ingest.check import Checker
-from twin.ingest.forecasting import ForecastCycle
+from twin.ingest.forecasting import ForecastCycle, Swap
 from twin.ingest.health import Vitals, WorkerHealth
+from twin.ingest.journal import Journal
 from twin.ingest.judging import Judge, newest_arrival_us
 from twin.ingest.lag import LagProbe
 from twin.ingest.map_change import MapSwitch, Turn, map_in_use, snapshot_of
@@ -113,6 +114,7 @@ class Worker:
             database,
             Patience("map change", policy.first_pause_s, stopping=self._patience.stopping),
         )
+        self._journal = Journal(database, on=policy.steps)
         self._vitals = Vitals()
         self._lag = LagProbe(log, self._vitals)
         self._reader: LogReader | None = None
@@ -196,6 +198,7 @@ class Worker:
         self._live.restore_decisions(start.decisions)
         if self._live.book.dropped:
             _LOG.warning("stored_stages_dropped", extra={"decisions": self._live.book.dropped})
+        await self._begin_journal()
         if start.snapshot_us is not None:
             self._snapshot_due_us = start.snapshot_us + self._policy.snapshot_us
         self._reader = await self._patience.until_done(lambda: self._log.reader(self._positions))
@@ -210,6 +213,13 @@ class Worker:
         for finding in self._live.signals.findings:
             _LOG.warning("junction_not_controlled", extra={"finding": str(finding)})
         _LOG.info("worker_started", extra={"partitions": len(self._positions)})
+
+    async def _begin_journal(self) -> None:
+        await self._patience.until_done(lambda: self._journal.resume(self._live))
+        now_us = self._clock.now_us()
+        written = self._journal.started(self._live, now_us, self._positions)
+        if written:
+            await self._store(Commit(epochs=self._epochs, **written), now_us)
 
     def _recovery(self) -> Recovery:
         return Recovery(
@@ -322,6 +332,9 @@ class Worker:
                 outgoing=self._decision_records(decided, now_us),
                 snapshot=self._snapshot(now_us),
                 map_changes=self._maps.ask(judged.live.acts, now_us),
+                **self._journal.batch(
+                    self._live, batch, now_us=self._clock.now_us(), moved=moved, decided=decided
+                ),
             ),
             now_us,
         )
@@ -342,17 +355,17 @@ class Worker:
         if turn.prepared is not None:
             self._stand_on(turn.prepared.live, turn.prepared.newest_us)
         offsets = {str(place): offset for place, offset in sorted(self._positions.items())}
-        taken = dropped = ""
-        if self._forecasts is not None:
-            taken, dropped = self._forecasts.take(now_us)
+        cycle, swap = self._forecasts, Swap()
+        if cycle is not None:
+            swap = cycle.take(now_us)
         decided = turn.decisions + self._live.decide(now_us, offsets=offsets)
         self._tell_refused()
         picture = self._live.picture(now_us)
         beat = Tick(
             time=datetime_from_us(now_us),
             offsets=offsets,
-            forecast=taken,
-            dropped=dropped,
+            forecast=swap.taken,
+            dropped=swap.dropped,
             map_version=picture.map_version,
         )
         outgoing = [
@@ -367,6 +380,16 @@ class Worker:
                 snapshot=turn.snapshot,
                 minute=self._minute(picture),
                 map_changes=turn.changes,
+                **self._journal.tick(
+                    self._live,
+                    picture,
+                    swap=swap,
+                    content=cycle.content if cycle is not None else "",
+                    begins=cycle is not None and cycle.begins(now_us),
+                    decided=decided,
+                    positions=self._positions,
+                    resting=cycle is None or cycle.resting,
+                ),
             ),
             now_us,
         )

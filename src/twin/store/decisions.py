@@ -79,6 +79,20 @@ async def made_us(database: Database, ids: Iterable[str]) -> dict[str, int]:
         return {row[0]: row[1] for row in await connection.execute(query)}
 
 
+async def made_since(
+    database: Database, kind: DecisionKind, from_us: int
+) -> tuple[DecisionEvent, ...]:
+    """Return the first versions of a kind that were made at or after a moment, oldest first."""
+    query = (
+        select(decision.c.body)
+        .where(decision.c.kind == kind.value, decision.c.version == 1)
+        .where(decision.c.time_us >= from_us)
+        .order_by(decision.c.time_us, decision.c.id)
+    )
+    async with database.read() as connection:
+        return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
 async def counts(database: Database) -> tuple[tuple[str, str, int], ...]:
     """Return how many decisions of each kind stand in each state: (kind, state, number)."""
     query = (

@@ -149,12 +149,11 @@ class Opening(NamedTuple):
 
 
 class AccessStep(NamedTuple):
-    """Vehicles, as (gate, id), and rights, by event id, that a step took in, in their order."""
+    """Which vehicles and rights a step took in (JSON), and a hash of what was decided of them."""
 
     time_us: int
     decided: str
-    passages: tuple[tuple[str, str], ...] = ()
-    authorisations: tuple[str, ...] = ()
+    body: str
 
 
 class AccessCount(NamedTuple):

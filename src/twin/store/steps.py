@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -29,17 +28,12 @@ async def insert_steps(
     rows: tuple[tuple[Any, list[dict[str, Any]]], ...] = (
         (step, [one._asdict() | {"begun": int(one.begun)} for one in steps]),
         (opening, [one._asdict() for one in openings]),
-        (access_step, [_private(one) for one in access]),
+        (access_step, [one._asdict() for one in access]),
         (access_count, [one._asdict() for one in counts]),
     )
     for table, values in rows:
         if values:
             await connection.execute(insert(connection, table).on_conflict_do_nothing(), values)
-
-
-def _private(one: AccessStep) -> dict[str, Any]:
-    body = {"passages": one.passages, "authorisations": one.authorisations}
-    return {"time_us": one.time_us, "decided": one.decided, "body": json.dumps(body)}
 
 
 async def newest_step(database: Database) -> Step | None:
@@ -96,15 +90,9 @@ async def access_steps_between(
     query = select(access_step).where(
         access_step.c.time_us > after_us, access_step.c.time_us <= to_us
     )
-    found = {}
     async with database.read() as connection:
-        for row in await connection.execute(query):
-            body = json.loads(row.body)
-            passages = tuple((gate, name) for gate, name in body["passages"])
-            found[row.time_us] = AccessStep(
-                row.time_us, row.decided, passages, tuple(body["authorisations"])
-            )
-    return found
+        rows = (await connection.execute(query)).all()
+    return {row.time_us: AccessStep(*row) for row in rows}
 
 
 async def counts_between(database: Database, from_us: int, to_us: int) -> list[AccessCount]:

@@ -74,7 +74,7 @@ class AccessCounts:
 
     def advance(self, now_us: int) -> tuple[GateCount, ...]:
         """Tell the hour that is over by now; return its cells if it was not told before."""
-        hour_us = _over(now_us)
+        hour_us = hour_told(now_us)
         if hour_us <= self._hour_us:
             return ()
         fed = self._fed.get(hour_us)
@@ -98,7 +98,7 @@ class AccessCounts:
 
         Without a beat (0) nothing was told.
         """
-        self._hour_us = _over(now_us) if now_us else -1
+        self._hour_us = hour_told(now_us) if now_us else -1
         self._told = tuple(sorted(one for one in told if one.hour_us == self._hour_us))
         for event in decided:
             self.take(event)
@@ -112,6 +112,6 @@ class AccessCounts:
         self._fed |= {hour_us: tuple(sorted(cells)) for hour_us, cells in by_hour.items()}
 
 
-def _over(now_us: int) -> int:
+def hour_told(now_us: int) -> int:
     """Return the begin of the newest hour that is over, its wait included."""
     return (now_us - WAIT_US) // HOUR_US * HOUR_US - HOUR_US
