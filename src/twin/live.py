@@ -37,6 +37,8 @@ from twin.events import (
 from twin.forecast.first import ForecastInput, forecast_input
 from twin.forecast.network import forecast_network
 from twin.forecast.result import Forecast
+from twin.forecast.scoreboard import ScoreHour
+from twin.forecast.scoring import Scoring
 from twin.network.difference import Dropped, MapDifference
 from twin.network.model import SingleMap
 from twin.opening import Opened
@@ -120,6 +122,7 @@ class Live:
         self._devices = DeviceControl(network)
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
+        self._scoring = Scoring(network, self._perception)
         self._sequence = 0
 
     @property
@@ -187,6 +190,7 @@ class Live:
         """Return everything that is shown, immutable, under the next sequence number."""
         self._sequence += 1
         self._counts.advance(now_us)
+        self._scoring.advance(now_us)
         return Picture(
             time_us=now_us,
             sequence=self._sequence,
@@ -199,6 +203,7 @@ class Live:
             decisions=self._book.open(),
             access=self._counts.told,
             detectors=self._perception.health(),
+            scores=self._scoring.scores(),
         )
 
     def link_state(self, now_us: int) -> LinkState:
@@ -218,7 +223,12 @@ class Live:
         if late or behind or forecast.map_version != self.network.version:
             return False
         self._forecast = forecast
+        self._scoring.take(forecast)
         return True
+
+    def closed_scores(self) -> tuple[ScoreHour, ...]:
+        """Return the hours of the scoreboard that ended since this was last asked."""
+        return self._scoring.closed()
 
     def state_bytes(self) -> bytes:
         """Return everything that a restart needs, besides decisions and authorisations.
@@ -227,7 +237,7 @@ class Live:
         """
         return snapshot.encode(
             self.network.version,
-            self._perception.state(),
+            self._perception.state() | self._scoring.state(),
             self._incidents.known(),
             tuple(self._statuses[name] for name in sorted(self._statuses)),
             self._signals.memory(),
@@ -253,6 +263,7 @@ class Live:
         """Go on where `state_bytes` was taken. Raises MapError for another map's state."""
         saved, arrays = snapshot.decode(body, self.network.version)
         self._perception.restore(arrays)
+        self._scoring.restore(arrays)
         self._incidents = Incidents(self.network)
         self._incidents.observe(saved.incidents)
         self._statuses = {}

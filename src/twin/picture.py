@@ -13,6 +13,7 @@ import numpy.typing as npt
 from twin.control.access.counts import GateCount
 from twin.events import DecisionEvent, DecisionKind, Incident, SignalStatus
 from twin.forecast.result import Forecast
+from twin.forecast.scoreboard import Scores
 from twin.perceive.health.detectors import DetectorHealth
 from twin.perceive.kernels.digest import mix_words
 from twin.perceive.state import LinkState, Measured
@@ -21,13 +22,14 @@ _ENCODER: Final = msgspec.msgpack.Encoder(order="sorted")
 _OWN_TIME: Final = frozenset({(LinkState, "time_us")})
 _SEED: Final = np.array([1, 2, 3, 4], np.uint64)
 
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """Everything that is shown. `sequence` rises by one a picture within one run.
 
     `decisions` holds the newest version of every decision that is still open (proposed, approved,
     issued, acknowledged and not past its lease or expiry). `detectors` says which sensors are not
-    believed; None where it was not told.
+    believed; `scores` how good the forecasts were; None where it was not told.
     """
 
     time_us: int
@@ -40,18 +42,20 @@ class Picture:
     incidents: tuple[Incident, ...]
     decisions: tuple[DecisionEvent, ...]
     detectors: DetectorHealth | None = None
+    scores: Scores | None = None
     access: tuple[GateCount, ...] = ()
 
     def content_hash(self, forecast_hash: str) -> str:
         """Return 32 hex digits over what is shown: no time of showing, no number of the picture.
 
-        Decisions about single vehicles stay out, counts of vehicles are in. `forecast_hash` stands
-        for the content of the forecast in force (`forecast_digest`); "" for none.
+        Decisions about single vehicles stay out, counts of vehicles are in. Scores stay out: they
+        tell of forecasts of which some are forgotten at a restart. `forecast_hash` stands for the
+        content of the forecast in force (`forecast_digest`); "" for none.
         """
         digest = blake2b(digest_size=16)
         kept = tuple(one for one in self.decisions if one.kind is not DecisionKind.ACCESS)
         for field in fields(self):
-            if field.name in {"time_us", "sequence", "forecast"}:
+            if field.name in {"time_us", "sequence", "forecast", "scores"}:
                 continue
             value = kept if field.name == "decisions" else getattr(self, field.name)
             digest.update(field.name.encode())

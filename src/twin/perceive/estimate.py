@@ -18,6 +18,7 @@ from twin.perceive.kernels import links as kernel
 from twin.perceive.kernels.record import BINS, RING_FIELDS, Memory, record_readings
 from twin.perceive.kernels.sensors import FLOW, FLOW_VAR, SAID_FIELDS, read_sensors
 from twin.perceive.layout import Layout, layout_of
+from twin.perceive.outcome import measured_speed
 from twin.perceive.profile import LocalTime, empty_profile, link_profile
 from twin.perceive.state import LinkState, Measured
 from twin.perceive.trend import Trend, flow_trend
@@ -79,6 +80,21 @@ class Perception:
     def health(self) -> DetectorHealth:
         """Return the verdict on every detector, by the event time of its readings."""
         return self._detectors.judge(self._memory.ring_bin, self._memory.ring_sums)
+
+    def measured_speed(self, last_minute: int, *, minutes: int) -> Floats:
+        """Return what was measured on the links over the minutes that end with `last_minute`.
+
+        (links,) m/s, NaN where no detector that is believed told a speed. Minutes are numbers
+        since 1970; the last half hour is remembered.
+        """
+        return measured_speed(
+            self.layout,
+            self._memory.ring_bin,
+            self._memory.ring_sums,
+            last_minute,
+            minutes=minutes,
+            failed=self.health().failed,
+        )
 
     def measured(self) -> Measured:
         """Return the newest reading of every sensor, exactly as it was measured."""
