@@ -198,6 +198,7 @@ async def everything(database: Database) -> dict[str, list[tuple[object, ...]]]:
         "tally": "*",
         "tally_reason": "*",
         "minute_picture": "*",
+        "forecast_score": "*",
         "event_key": "*",
         "watermark": "*",
     }

@@ -16,11 +16,13 @@ import pytest
 from store_samples import NETWORK, READ, START_US, a_commit, a_decision, everything, observations
 from twin.errors import InputError
 from twin.events import DecisionKind, DecisionState
+from twin.forecast.scoreboard import ScoreHour
 from twin.store import archive, audit, history, maps
 from twin.store.commit import assign, write_commit
 from twin.store.database import Database
 from twin.store.history import Digester, Kind
 from twin.store.records import Commit, MinutePicture
+from twin.store.scores import scores_between
 
 DAY = date(2026, 6, 16)
 NEXT = date(2026, 6, 17)
@@ -60,7 +62,13 @@ async def fill(database: Database) -> None:
         a_decision("plate", kind=DecisionKind.ACCESS, state=DecisionState.DECIDED),
     ]
     minute = MinutePicture(START_US + 60_000_000, NETWORK.version, column, column, column, b"\2\0")
-    await write_commit(database, Commit(epochs, {READ: 60}, decisions=told, minute=minute))
+    sums = np.arange(7 * 2 * 2, dtype=np.float32).reshape(7, 2, 2)
+    hour = ScoreHour(
+        START_US + 3_600_000_000, NETWORK.version, 300.0, sums, np.full((2, 8, 2), 0.5)
+    )
+    await write_commit(
+        database, Commit(epochs, {READ: 60}, decisions=told, minute=minute, scores=[hour])
+    )
 
 
 async def export(database: Database, folder: Path, day: date = DAY) -> archive.Manifest:
@@ -78,6 +86,7 @@ async def test_a_day_goes_out_and_comes_back_the_same(
     out = {day: await export(database, tmp_path / "out", day) for day in days}
     assert out[DAY].kinds[Kind.MINUTE].rows == 2
     assert out[DAY].kinds[Kind.DECISION].rows == 2
+    assert out[DAY].kinds[Kind.SCORE].rows == 1
     for day in days:
         done = await archive.import_day(
             empty, tmp_path / "out", day, now_us=LATER_US, person="test"
@@ -85,10 +94,18 @@ async def test_a_day_goes_out_and_comes_back_the_same(
         assert done.there == out[day].kinds
     before, after = await everything(database), await everything(empty)
     assert len(before["observation"]) > 30
-    for table in ("observation", "minute_picture"):
+    for table in ("observation", "minute_picture", "forecast_score"):
         assert after[table] == before[table]
     assert after["decision"] == [row for row in before["decision"] if row[2] != "access"]
     assert await audit.first_broken(empty) is None
+
+
+async def test_an_hour_of_scores_comes_back(database: Database) -> None:
+    end_us = START_US + 3_600_000_000
+    (hour,) = await scores_between(database, end_us - 1, end_us, map_version=NETWORK.version)
+    assert hour.sums.tolist() == np.arange(28).reshape(7, 2, 2).tolist()
+    assert hour.turns.shape == (2, 8, 2)
+    assert not await scores_between(database, end_us, end_us + 1, map_version=NETWORK.version)
 
 
 async def test_only_the_last_version_is_the_newest_again(

@@ -379,6 +379,7 @@ class Worker:
                 outgoing=outgoing,
                 snapshot=turn.snapshot,
                 minute=self._minute(picture),
+                scores=self._live.closed_scores(),
                 map_changes=turn.changes,
                 **self._journal.tick(
                     self._live,

@@ -116,7 +116,7 @@ async def _write(database: Database, folder: Path, kind: Kind, day: date) -> Dig
         async for rows in history.stream_day(database, kind, day):
             writer.take(rows)
             digester.take(rows)
-            if kind is Kind.MINUTE:
+            if kind in {Kind.MINUTE, Kind.SCORE}:
                 versions |= {row[1] for row in rows}
     _settle(partial, path)
     for version in sorted(versions):

@@ -23,6 +23,7 @@ from twin.store.map_changes import put_changes
 from twin.store.observations import insert_observations
 from twin.store.records import Commit
 from twin.store.roles import move_marks
+from twin.store.scores import insert_scores
 from twin.store.statements import insert
 from twin.store.steps import insert_steps
 from twin.store.tables import partition_offset
@@ -159,6 +160,7 @@ async def _write_parts(connection: AsyncConnection, commit: Commit) -> None:
     await parts.add_tallies(connection, commit.tallies)
     await parts.insert_outgoing(connection, commit.outgoing)
     await put_changes(connection, commit.map_changes)
+    await insert_scores(connection, commit.scores)
     await insert_steps(
         connection,
         steps=commit.steps,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -25,6 +25,7 @@ from twin.events import DecisionKind
 from twin.store.database import Database
 from twin.store.days import DAY_US
 from twin.store.tables import decision, minute_picture, observation, watermark
+from twin.store.tables_scores import forecast_score
 
 Rows = list[tuple[Any, ...]]
 SMALLEST_COUNT: Final = 5  # a smaller number of vehicles is not told
@@ -38,6 +39,7 @@ class Kind(StrEnum):
     OBSERVATION = "observation"
     MINUTE = "minute_picture"
     DECISION = "decision"
+    SCORE = "forecast_score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +71,31 @@ class Digester:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a kind is read: its columns, its order, rows at once, and what is done to a row."""
+    """How a kind is read: its columns, its order, rows at once, and which columns are packed."""
 
     table: Table
     columns: tuple[str, ...]
     order: tuple[str, ...]
     at_once: int
-    plain: Callable[[Any], tuple[Any, ...]] = tuple
+    packed: tuple[str, ...] = ()
 
+    def plain(self, row: Any) -> tuple[Any, ...]:
+        """Return a row with nothing packed."""
+        if not self.packed:
+            return tuple(row)
+        return tuple(
+            zlib.decompress(value) if name in self.packed else value
+            for name, value in zip(self.columns, row, strict=True)
+        )
 
-def _unpacked(row: Any) -> tuple[Any, ...]:
-    return (row.time_us, row.map_version, *(zlib.decompress(getattr(row, n)) for n in _PACKED))
+    def stored(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return a row as the table has it."""
+        if not self.packed:
+            return row
+        return tuple(
+            zlib.compress(value, 1) if name in self.packed else value
+            for name, value in zip(self.columns, row, strict=True)
+        )
 
 
 _OBSERVED: Final = (
@@ -87,6 +103,10 @@ _OBSERVED: Final = (
     *("event_id", "late", "content"),
 )
 _DECIDED: Final = ("time_us", "id", "version", "kind", "state", "target", "until_us", "body")
+_SCORED: Final = (
+    *("samples", "error", "last_error", "usual_samples", "error_there", "usual_error"),
+    "inside",
+)
 SHAPES: Final = {
     Kind.OBSERVATION: _Shape(observation, _OBSERVED, ("time_us", "sensor", "period_ms"), 20_000),
     Kind.MINUTE: _Shape(
@@ -94,9 +114,16 @@ SHAPES: Final = {
         ("time_us", "map_version", *_PACKED),
         ("time_us", "map_version"),
         16,
-        _unpacked,
+        _PACKED,
     ),
     Kind.DECISION: _Shape(decision, _DECIDED, ("time_us", "id", "version"), 2_000),
+    Kind.SCORE: _Shape(
+        forecast_score,
+        ("time_us", "map_version", "step_s", "turns", *_SCORED),
+        ("time_us", "map_version"),
+        16,
+        _SCORED,
+    ),
 }
 
 

@@ -6,7 +6,6 @@ recovery takes it for one that came after.
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +20,7 @@ _ADDED: Final[dict[Kind, dict[str, Any]]] = {
     Kind.OBSERVATION: {"batch": _BEFORE_ALL},
     Kind.MINUTE: {},
     Kind.DECISION: {"newest": False},
+    Kind.SCORE: {},
 }
 
 
@@ -31,7 +31,7 @@ async def insert_history(
     shape = SHAPES[kind]
     if kind is Kind.OBSERVATION:
         await make_days(connection, np.array([row[0] for row in rows], np.int64), known_days)
-    if kind is Kind.MINUTE:
-        rows = [(*row[:2], *(zlib.compress(part, 1) for part in row[2:])) for row in rows]
-    values = [dict(zip(shape.columns, row, strict=True)) | _ADDED[kind] for row in rows]
+    values = [
+        dict(zip(shape.columns, shape.stored(row), strict=True)) | _ADDED[kind] for row in rows
+    ]
     await connection.execute(insert(connection, shape.table).on_conflict_do_nothing(), values)

@@ -19,7 +19,7 @@ _ARRAYS: Final = {
     "flow_vps": np.float32,
     "density_vpm": np.float32,
     "source": np.uint8,
-}
+} | dict.fromkeys(SHAPES[Kind.SCORE].packed, np.float32)
 
 
 def _field(name: str, kind: Any, unit: str, meaning: str, *, nullable: bool = False) -> Any:
@@ -27,7 +27,14 @@ def _field(name: str, kind: Any, unit: str, meaning: str, *, nullable: bool = Fa
     return pa.field(name, kind, nullable=nullable, metadata=told)
 
 
+_BY_STEP: Final = "a value for each step and link, step by step; links as in minutes"
 _BY_LINK: Final = "one value a link, in the order of links/MAP_VERSION.json; NaN is unknown"
+
+
+def _sums(name: str, unit: str, meaning: str) -> Any:
+    return _field(name, pa.list_(pa.float32()), unit, f"{meaning}, summed; {_BY_STEP}")
+
+
 SCHEMAS: Final = {
     Kind.OBSERVATION: pa.schema(
         [
@@ -62,6 +69,21 @@ SCHEMAS: Final = {
             _field("target", pa.string(), "", "junction or device"),
             _field("until_us", pa.int64(), _TIME, "end of lease or expiry", nullable=True),
             _field("body", pa.string(), "JSON", "the whole event"),
+        ]
+    ),
+    Kind.SCORE: pa.schema(
+        [
+            _field("time_us", pa.int64(), _TIME, "end of the hour"),
+            _field("map_version", pa.string(), "", "map whose links these are"),
+            _field("step_s", pa.float64(), "s", "length of a step of the forecast"),
+            _field("turns", pa.string(), "JSON", "sums of onsets and recoveries by step"),
+            _sums("samples", "1", "speeds that were forecast and measured"),
+            _sums("error", "m/s", "absolute errors of the forecast"),
+            _sums("last_error", "m/s", "of the last value"),
+            _sums("usual_samples", "1", "samples for which a usual day was known"),
+            _sums("error_there", "m/s", "errors of the forecast on those"),
+            _sums("usual_error", "m/s", "errors of the usual day"),
+            _sums("inside", "1", "samples within the 80 % interval"),
         ]
     ),
 }

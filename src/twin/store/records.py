@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from twin.columns import Bools, Ints, PassageFact, ReadingBatch
 from twin.events import Authorisation, DecisionEvent
+from twin.forecast.scoreboard import ScoreHour
 from twin.log.contract import Place
 
 
@@ -216,3 +217,4 @@ class Commit:
     access_steps: Sequence[AccessStep] = ()
     access_counts: Sequence[AccessCount] = ()
     map_changes: Sequence[MapChange] = ()
+    scores: Sequence[ScoreHour] = ()

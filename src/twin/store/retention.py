@@ -68,6 +68,7 @@ class Forgotten(NamedTuple):
     minutes: int = 0
     observations: int = 0
     decisions: int = 0
+    scores: int = 0
     audit: int = 0
     withheld: int = 0
 
@@ -95,6 +96,7 @@ async def forget_old(database: Database, keep: Keep, *, now_us: int) -> Forgotte
         minutes=await _forget_days(round_, Kind.MINUTE, keep.minute_s),
         observations=await _forget_days(round_, Kind.OBSERVATION, keep.observation_s),
         decisions=await _forget_days(round_, Kind.DECISION, keep.decision_s),
+        scores=await _forget_days(round_, Kind.SCORE, keep.minute_s),
         audit=await _forget_audit(round_, keep.audit_s),
         withheld=len(round_.withheld),
     )

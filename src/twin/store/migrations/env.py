@@ -7,11 +7,14 @@ from alembic import context
 from twin.store.tables import metadata
 from twin.store.tables_maps import map_change
 from twin.store.tables_roles import lease
+from twin.store.tables_scores import forecast_score
 from twin.store.tables_steps import step
 
 assert map_change.metadata is metadata  # the tables of a topic of their own are in it
 
 assert lease.metadata is metadata
+
+assert forecast_score.metadata is metadata
 
 assert step.metadata is metadata  # importing the tables of steps has put them in
 
