@@ -46,6 +46,7 @@ from twin.perceive import snapshot
 from twin.perceive.estimate import Perception
 from twin.perceive.incidents import Incidents
 from twin.perceive.state import LinkState
+from twin.perceive.travelled import streets_of, travelled
 from twin.picture import Picture
 
 _RULES = {DecisionKind.SIGNAL_STAGE: RULES, **dict.fromkeys(DEVICE_KINDS, DEVICE_RULES)}
@@ -123,6 +124,7 @@ class Live:
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
         self._scoring = Scoring(network, self._perception)
+        self._streets = streets_of(network)
         self._sequence = 0
 
     @property
@@ -195,7 +197,7 @@ class Live:
             time_us=now_us,
             sequence=self._sequence,
             map_version=self.network.version,
-            links=self.link_state(now_us),
+            links=travelled(self.link_state(now_us), self._streets),
             measured=self._perception.measured(),
             forecast=self._forecast,
             signals=tuple(self._statuses[name] for name in sorted(self._statuses)),

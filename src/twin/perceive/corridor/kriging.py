@@ -130,7 +130,7 @@ class Piece:
 
     def _solve(self, there: Bools) -> System:
         at = np.flatnonzero(there)
-        inverse: Floats = np.linalg.inv(self._together[:, at[:, None], at])
+        inverse = np.asarray(np.linalg.inv(self._together[:, at[:, None], at]), np.float64)
         by_report: Floats = inverse.sum(axis=1)
         var: Floats = 1.0 / by_report.sum(axis=1)
         return System(there, inverse, by_report * var[:, None], var)
