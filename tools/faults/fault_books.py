@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from fault_file import Delivery, read_file
@@ -74,7 +74,7 @@ Logged = dict[tuple[str, int], list[tuple[str, bytes]]]
 
 
 def check_books(scene: Scene, hashes: dict[str, str]) -> Books:
-    """Compare everything; `hashes` are those of the service, by the moment at which it gave them."""
+    """Compare everything; `hashes` are those of the service, by when it gave them."""
     books = Books()
     on_log = asyncio.run(_log(scene, _TOPICS))
     _opened(on_log, scene.keys)
@@ -183,9 +183,7 @@ def _compare_tallies(books: Books, scene: Scene, from_file: Recount, from_log: R
     names = ", ".join(VERDICTS)
     rows = query(scene.database, f"SELECT source, topic, {names} FROM tally")
     stored = {(row[0], row[1]): dict(zip(VERDICTS, row[2:], strict=True)) for row in rows}
-    letters = query(
-        scene.database, "SELECT source, topic, count(*) FROM dead_letter GROUP BY 1, 2"
-    )
+    letters = query(scene.database, "SELECT source, topic, count(*) FROM dead_letter GROUP BY 1, 2")
     refused = {(source, topic): int(count) for source, topic, count in letters}
     for key in sorted(set(stored) | set(from_log.tallies)):
         counted = {name: from_log.tallies[key][name] for name in VERDICTS}

@@ -90,9 +90,7 @@ def _numbered(lanes: Sequence[Sequence[Delivery]]) -> Iterator[Delivery]:
     ]
     spread.sort(key=lambda one: one[:2])
     for number, (_, _, one) in enumerate(spread):
-        yield Delivery(
-            number, one.lane, one.topic, one.partition, one.way, one.values, one.events
-        )
+        yield Delivery(number, one.lane, one.topic, one.partition, one.way, one.values, one.events)
 
 
 class _Maker:
@@ -145,9 +143,7 @@ class _Maker:
             if rng.random() < 0.02:  # a record that nobody can read: one refused item
                 values.insert(0, b"\x93\x01" + bytes([number % 256]))
                 events += 1
-            made.append(
-                Delivery(0, lane, "reading.columns", partition, LOG, tuple(values), events)
-            )
+            made.append(Delivery(0, lane, "reading.columns", partition, LOG, tuple(values), events))
         return made
 
     def _delivery(

@@ -18,25 +18,44 @@ Commands come as lines of JSON on standard input, answers go to standard output.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import numpy as np
+
 from twin.__main__ import app
 from twin.commands.warm import warm_kernels
+from twin.forecast.first import make_forecast
 from twin.ingest import readings, worker
 from twin.ingest.order import Verdict
+from twin.live import Live
+from twin.network.gmns import read_gmns
 from twin.store import commit as commits
 from twin.store import outbox
 from twin.store.records import Commit
 
 _LOOK_S: Final = 0.02
 MOMENTS: Final = ("written", "committed", "published")
+_LOADED: Final = (
+    "twin.commands.serve",
+    "twin.log.kafka",
+    "twin.log.embedded",
+    "alembic.command",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
+    "uvicorn.lifespan.on",
+)
+"""What a service would import only once it runs."""
 
 
 class Fuse:
@@ -100,7 +119,7 @@ def tell_state(path: Path) -> None:
         await close(self)
         positions = {str(place): offset for place, offset in self.positions.items()}
         document = {"state_hash": self._live.state_hash(), "positions": positions}
-        path.write_text(json.dumps(document), encoding="utf-8")
+        path.write_text(json.dumps(document), encoding="utf-8")  # noqa: ASYNC240 - at its end
 
     worker.Worker.close = watched_close  # type: ignore[method-assign]
 
@@ -116,7 +135,7 @@ def break_it(how: str) -> None:
     elif how == "keys":
 
         def anything(batch: Any, content: Any, known: Any, stored: Any) -> Any:
-            verdicts = readings.np.full(len(batch), Verdict.APPLIED, readings.np.uint8)
+            verdicts = np.full(len(batch), Verdict.APPLIED, np.uint8)
             verdicts[known & (content != stored)] = Verdict.CONFLICT
             return verdicts
 
@@ -146,9 +165,22 @@ def child(order: dict[str, Any]) -> NoReturn:
         os._exit(code)
 
 
-def main() -> None:
-    """Start what is asked for and report what ended, until standard input ends."""
+def warm_up(folder: Path) -> None:
+    """Import and compile all that one beat of the service over this map needs."""
+    for name in _LOADED:
+        importlib.import_module(name)
     warm_kernels()
+    network, _ = read_gmns(folder)
+    live = Live(network, rules=None, automatic=frozenset(), lease_s=15.0, timezone=network.timezone)
+    now_us = time.time_ns() // 1000
+    live.decide(now_us, offsets={})
+    live.picture(now_us)
+    make_forecast(live.forecast_input(now_us))
+
+
+def main(folder: str) -> None:
+    """Start what is asked for and report what ended, until standard input ends."""
+    warm_up(Path(folder))
     running: dict[int, str] = {}
     _say({"ready": True})
     while True:
@@ -178,4 +210,4 @@ def _say(document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -71,13 +71,16 @@ class Fault:
         return asdict(self)
 
 
-def make_plan(engine: str, events: int, faults: int | None, seed: int) -> list[Fault]:
+def make_plan(
+    engine: str, events: int, faults: int | None, seed: int, *, disks: bool = True
+) -> list[Fault]:
     """Spread faults over the sending; `faults` None takes all of `WEIGHTS`.
 
     Fewer than that keep at least one of each kind as far as there are as many faults as kinds.
+    Without `disks` of its own to fill, a run has no full disk.
     """
     rng = random.Random(f"{seed} plan {engine}")
-    weights = WEIGHTS[engine]
+    weights = {kind: n for kind, n in WEIGHTS[engine].items() if disks or kind != "disk"}
     counts = Counter(weights)
     if faults is not None:
         counts = Counter(list(weights)[:faults])

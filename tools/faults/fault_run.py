@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
+import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ from fault_books import Books, Scene, check_books
 from fault_feed import City, Order, make_file
 from fault_file import read_file
 from fault_plan import Fault, make_plan
-from fault_send import FileCarrier, KafkaCarrier, Sender
-from fault_servers import Servers, back, ways_to_fail
+from fault_send import FileCarrier, KafkaCarrier, Sender, read_record
+from fault_servers import Servers, back, may_mount, ways_to_fail
 from fault_service import Launcher, Service, wait_for
 from recount import STREET, query
 
@@ -48,7 +49,12 @@ class Setup:
     seed: int
     size_mb: int = 3000
     broken: str = ""
+    until_s: float = math.inf
     extra: dict[str, str] = field(default_factory=dict)
+
+
+class PausedError(Exception):
+    """The time given is over; the same folder goes on later."""
 
 
 @dataclass
@@ -64,6 +70,10 @@ class Outcome:
     seconds: float
     failed_attempts: int
     starts: int
+
+    def save(self, path: Path) -> None:
+        """Write it, so that a run that is over is not run again."""
+        path.write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
 
 
 Progress = Callable[[int, int, str], None]
@@ -88,7 +98,7 @@ class Run:
         self._deliveries = list(read_file(self._events))
         total = sum(one.events for one in self._deliveries)
         self._total = total
-        self._plan = make_plan(setup.engine, total, setup.faults, setup.seed)
+        self._plan = make_plan(setup.engine, total, setup.faults, setup.seed, disks=may_mount())
         self._done = _lines(self._folder / "faults.jsonl")
         self._starts = 0
 
@@ -106,14 +116,13 @@ class Run:
     def go(self) -> Outcome:
         """Run to the end, check the books, and clean up."""
         began = time.monotonic()
-        launcher = Launcher()
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each vain try
+        launcher = Launcher(self._map)
         servers = self._start_servers()
         keep = True
         try:
             scene = self._scene(servers)
-            service = Service(
-                launcher, self._folder, "all", self._settings(scene, servers), *[]
-            )
+            service = Service(launcher, self._folder, "all", self._settings(scene))
             hashes = asyncio.run(self._go(service, servers, scene))
             books = check_books(scene, hashes)
             keep = False
@@ -121,7 +130,7 @@ class Run:
             launcher.close()
             servers.close(keep=keep)
         bursts = json.loads((self._folder / "bursts.json").read_text(encoding="utf-8"))
-        attempts = _lines(self._folder / "sent.jsonl")
+        _, failed = read_record(self._folder / "sent.jsonl")
         return Outcome(
             setup=self._setup,
             bursts=Counter(bursts),
@@ -130,7 +139,7 @@ class Run:
             hashes=hashes,
             events=self._total,
             seconds=time.monotonic() - began,
-            failed_attempts=sum(not attempt["ok"] for attempt in attempts),
+            failed_attempts=failed.total(),
             starts=self._starts,
         )
 
@@ -161,7 +170,7 @@ class Run:
             database=database,
         )
 
-    def _settings(self, scene: Scene, servers: Servers) -> dict[str, str]:
+    def _settings(self, scene: Scene) -> dict[str, str]:
         url = scene.database if scene.path is None else f"sqlite:///{scene.database}"
         return {
             "TWIN_MAP": str(self._map),
@@ -193,9 +202,14 @@ class Run:
         )
         sending = asyncio.create_task(sender.run(), name="senders")
         faults = asyncio.create_task(self._faults(sender, service, servers), name="faults")
-        done, _ = await asyncio.wait({sending, faults}, return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
+        try:
+            done, _ = await asyncio.wait({sending, faults}, return_when=asyncio.FIRST_EXCEPTION)
+            for task in done:
+                task.result()
+        finally:
+            for task in (sending, faults):
+                task.cancel()
+            await asyncio.gather(sending, faults, return_exceptions=True)
         await asyncio.to_thread(service.wait_ready)
         await asyncio.to_thread(self._wait_drained, scene)
         hashes = {"at the end": (await asyncio.to_thread(service.stop))["state_hash"]}
@@ -215,6 +229,8 @@ class Run:
         plan = [fault for fault in self._plan if fault.number not in done]
         with (self._folder / "faults.jsonl").open("a", encoding="utf-8") as record:
             for number, fault in enumerate(plan):
+                if time.monotonic() > self._setup.until_s:
+                    raise PausedError
                 after = plan[number + 1].at if number + 1 < len(plan) else self._total
                 await sender.allow(fault.at)
                 await sender.reached(fault.at)
@@ -273,6 +289,7 @@ class Run:
     async def _disk(self, name: str, sender: Sender, service: Service, servers: Servers) -> str:
         """Fill a disk, wait until it hurts, make room, start what died of it."""
         failed = sender.failed.total()
+        await asyncio.to_thread(servers.forget_words)
         await asyncio.to_thread(servers.disks[name].fill)
         end_s = time.monotonic() + _FELT_S
         felt = ""
@@ -325,10 +342,3 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def forget(folder: Path) -> None:
-    """Remove a run's folder, with the disks that are mounted in it."""
-    for servers in (Servers(),):
-        servers.close(keep=False)
-    shutil.rmtree(folder, ignore_errors=True)

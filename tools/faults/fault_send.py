@@ -1,7 +1,8 @@
 """The senders: every lane sends its deliveries in order, again and again until acknowledged.
 
 They speak to the service's API and to the broker with a client of their own, and keep their own
-record on disk: one line an attempt. `acknowledged` is what the other side answered for.
+record on disk: a line before an attempt and one after it. `acknowledged` is what the other side
+answered for.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ PATHS: Final = {
 }
 _ANSWER_S: Final = 12.0
 _PAUSE_S: Final = 0.15
+_BEGUN: Final = "begun"
+_ACKNOWLEDGED: Final = "acknowledged"
 
 
 class Carrier(Protocol):
@@ -113,9 +116,7 @@ class FileCarrier:
 
     async def carry(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
         """Append records."""
-        await self._log.append(
-            Place(topic, partition), values, arrival_us=time.time_ns() // 1000
-        )
+        await self._log.append(Place(topic, partition), values, arrival_us=time.time_ns() // 1000)
 
     async def close(self) -> None:
         """Close the file."""
@@ -179,16 +180,23 @@ class Sender:
         for delivery in lane:
             async with self._moved:
                 await self._moved.wait_for(lambda: self.acknowledged < self._allowed)
-            while (problem := await self._attempt(delivery, client)) is not None:
+            while True:
+                self._note(record, delivery, _BEGUN)
+                problem = await self._attempt(delivery, client)
+                if problem is None:
+                    break
                 self.failed[delivery.number] += 1
-                line = {"delivery": delivery.number, "ok": False, "why": problem}
-                record.write(json.dumps(line) + "\n")
+                self._note(record, delivery, problem)
                 await asyncio.sleep(_PAUSE_S)
-            record.write(json.dumps({"delivery": delivery.number, "ok": True}) + "\n")
-            record.flush()
+            self._note(record, delivery, _ACKNOWLEDGED)
             async with self._moved:
                 self.acknowledged += delivery.events
                 self._moved.notify_all()
+
+    def _note(self, record: Any, delivery: Delivery, what: str) -> None:
+        """Write a line that stands even if this process is killed the next moment."""
+        record.write(json.dumps([delivery.number, what]) + "\n")
+        record.flush()
 
     async def _attempt(self, delivery: Delivery, client: httpx.AsyncClient) -> str | None:
         """Send once; return what went wrong, None when it was acknowledged."""
@@ -220,9 +228,10 @@ def read_record(path: Path) -> tuple[set[int], Counter[int]]:
     failed: Counter[int] = Counter()
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
-            attempt = json.loads(line)
-            if attempt["ok"]:
-                done.add(attempt["delivery"])
-            else:
-                failed[attempt["delivery"]] += 1
+            number, what = json.loads(line)
+            if what == _ACKNOWLEDGED:
+                done.add(number)
+                failed[number] -= 1
+            elif what == _BEGUN:
+                failed[number] += 1
     return done, failed

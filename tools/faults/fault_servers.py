@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -48,19 +50,25 @@ class Disk:
         subprocess.run(["umount", "--lazy", self.folder], capture_output=True, check=False)
 
 
+@cache
 def may_mount() -> bool:
-    """Say whether this user may mount a small disk."""
-    return os.geteuid() == 0 and subprocess.run(
-        ["unshare", "--mount", "mount", "-t", "tmpfs", "x", "/mnt"],
-        capture_output=True,
-        check=False,
-    ).returncode == 0
+    """Say whether this user may mount a small disk; without it no disk fills up."""
+    with tempfile.TemporaryDirectory(prefix="twin-faults-mount-") as name:
+        try:
+            Disk(Path(name), 1).close()
+        except RuntimeError:
+            return False
+    return True
 
 
 def _mount(*arguments: str) -> None:
     done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or "mount failed")
+
+
+def _disks(*names: str) -> tuple[str, ...]:
+    return names if may_mount() else ()
 
 
 @dataclass
@@ -70,11 +78,12 @@ class Servers:
     disks: dict[str, Disk] = field(default_factory=dict)
     broker: Broker | None = None
     database: Server | None = None
+    _read: int = 0
 
     @classmethod
     def real(cls, folder: Path, *, size_mb: int) -> Servers:
         """Start a broker and a database, each on its own small disk."""
-        disks = {name: Disk(folder / name, size_mb) for name in ("kafka", "postgis")}
+        disks = {name: Disk(folder / name, size_mb) for name in _disks("kafka", "postgis")}
         servers = cls(
             disks, Broker(folder / "kafka" / "broker"), Server(folder / "postgis" / "server")
         )
@@ -87,16 +96,33 @@ class Servers:
     @classmethod
     def embedded(cls, folder: Path, *, size_mb: int) -> Servers:
         """Give the disk for the one file."""
-        return cls({"sqlite": Disk(folder / "sqlite", size_mb)})
+        (folder / "sqlite").mkdir(exist_ok=True)
+        return cls({name: Disk(folder / name, size_mb) for name in _disks("sqlite")})
 
     def revive(self) -> list[str]:
-        """Start what has died of a full disk; return the names."""
+        """Start what has died of a full disk; return the names.
+
+        A broker whose only folder failed may linger, serving nothing: it is ended first.
+        """
         revived = []
         for name, server in (("broker", self.broker), ("database", self.database)):
-            if server is not None and not server.running:
-                server.start()
-                revived.append(name)
+            if server is None or (server.running and not self._given_up(server)):
+                continue
+            server.kill()
+            server.start()
+            revived.append(name)
         return revived
+
+    def _given_up(self, server: Broker | Server) -> bool:
+        if not isinstance(server, Broker):
+            return False
+        words = server.output.read_text(encoding="utf-8", errors="replace")
+        return "log directory has failed" in words[self._read :]
+
+    def forget_words(self) -> None:
+        """What the broker wrote so far says nothing about what comes."""
+        if self.broker is not None:
+            self._read = len(self.broker.output.read_text(encoding="utf-8", errors="replace"))
 
     def close(self, *, keep: bool) -> None:
         """Stop the servers; `keep` leaves their disks for a run that goes on later."""
@@ -112,13 +138,13 @@ def ways_to_fail(server: Any) -> dict[str, Callable[[], None]]:
     """Return how a server can be taken away, by name; `back` brings it back from each."""
     ways: dict[str, Callable[[], None]] = {"kill": server.kill, "stop": server.stop}
     if isinstance(server, Broker):
-        ways["freeze"] = lambda: server.signal(signal.SIGSTOP)
+        ways["freeze"] = lambda: server.send_signal(signal.SIGSTOP)
     return ways
 
 
 def back(server: Any, way: str) -> None:
     """Bring a server back."""
     if way == "freeze":
-        server.signal(signal.SIGCONT)
+        server.send_signal(signal.SIGCONT)
     else:
         server.start()

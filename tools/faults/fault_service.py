@@ -25,11 +25,11 @@ _LAUNCHER: Final = Path(__file__).with_name("fault_launcher.py")
 class Launcher:
     """The process that forks; it knows which of its forks ended."""
 
-    def __init__(self) -> None:
-        """Start it, and wait until it has compiled what it needs."""
+    def __init__(self, folder: Path) -> None:
+        """Start it, and wait until it has compiled what the map in a folder needs."""
         clean = {name: text for name, text in os.environ.items() if not name.startswith("TWIN_")}
         self._process = subprocess.Popen(
-            [sys.executable, str(_LAUNCHER)],
+            [sys.executable, str(_LAUNCHER), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -195,7 +195,9 @@ def _close(one: tuple[float, ...] | None, other: tuple[float, ...] | None) -> bo
     if one is None or other is None:
         return False
     same = one[:2] == other[:2]  # whole numbers; the rest are sums of roundings
-    return same and all(abs(a - b) <= 1e-9 * max(1, abs(a)) for a, b in zip(one, other, strict=True))
+    return same and all(
+        abs(a - b) <= 1e-9 * max(1, abs(a)) for a, b in zip(one, other, strict=True)
+    )
 
 
 def _possible(content: Sequence[Any], most: float) -> bool:

@@ -149,7 +149,7 @@ class Broker:
         """Say whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def signal(self, how: signal.Signals) -> None:
+    def send_signal(self, how: signal.Signals) -> None:
         """Send a signal to its process: SIGSTOP freezes it, SIGCONT lets it go on."""
         assert self._process is not None
         self._process.send_signal(how)
