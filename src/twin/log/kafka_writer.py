@@ -111,6 +111,7 @@ class KafkaWriter:
                 timestamp_ms=time_us // 1000,
                 headers=[*headers, (ARRIVAL_HEADER, str(time_us).encode())],
             )
+            future.add_done_callback(_heard)
             sent.append((future, 0))
         return sent
 
@@ -137,9 +138,19 @@ class KafkaWriter:
                 row += 1
             batch.close()
             future = await producer.send_batch(batch, place.topic, partition=place.partition)
+            future.add_done_callback(_heard)
             sent.append((future, row - first - 1))
             first = row
         return sent
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    """Take note of how a record went even when the rest of its append never went out.
+
+    Without it the loop reports "exception was never retrieved" for a failure that was told already.
+    """
+    if not future.cancelled():
+        future.exception()
 
 
 async def _last_offset(sent: list[tuple[asyncio.Future[Any], int]]) -> int | None:
