@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from twin import tracing
 from twin.api.classes import link_codes
 from twin.api.frames import Stamp, encode_delta, encode_key
 from twin.api.gate_tally import GateTally
@@ -96,6 +97,7 @@ class Board:
         if self._codes is None or self._stamp is None or seen == self._stamp.sequence:
             return None
         self.frames_sent += 1
+        tracing.framed(self._stamp.sequence)
         if self._delta is not None and self._delta[0] == seen:
             return self._stamp.sequence, self._delta[1]
         if self._key is None:

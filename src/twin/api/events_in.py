@@ -13,6 +13,7 @@ import msgspec
 from fastapi import Request
 from starlette.responses import Response
 
+from twin import tracing
 from twin.api.auth import Asking, House
 from twin.api.bodies import MOST_ITEM_BYTES, MOST_ITEMS, body_bytes, no_json, too_large
 from twin.api.problems import Broken, Problem
@@ -73,6 +74,13 @@ async def send_acknowledgements(request: Request, served: House, person: Asking)
 
 async def _take(request: Request, served: Served, source: str, topic: Topic) -> Response:
     body = await body_bytes(request, (JSON, NDJSON))
+    with tracing.accepted(topic):
+        return await _accept(body, request, served, source, topic)
+
+
+async def _accept(
+    body: bytes, request: Request, served: Served, source: str, topic: Topic
+) -> Response:
     lines = request.headers["content-type"].strip().lower().startswith(NDJSON)
     private = topic is Topic.ANPR_READ
     items = split_lines(body) if lines else split_json(body, private=private)
