@@ -33,6 +33,7 @@ from twin.api import (
     picture,
     problems,
     scenarios,
+    scores,
     session,
     stream,
     street,
@@ -48,6 +49,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *picture.ENDPOINTS,
     *detectors.ENDPOINTS,
     *forecast.ENDPOINTS,
+    *scores.ENDPOINTS,
     *corridors.ENDPOINTS,
     *history.ENDPOINTS,
     *decisions.ENDPOINTS,
@@ -70,6 +72,9 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *pages.ENDPOINTS,  # last: its path takes every address that is left
 )
 
+PROBES: Final[tuple[Endpoint, ...]] = (*health.ENDPOINTS, *metrics.ENDPOINTS)
+"""What a process answers that serves nobody: a worker, a forecaster."""
+
 
 def create_api(served: Served) -> FastAPI:
     """Make the application. Raises KeyError when a route and the table of roles do not agree."""
@@ -83,9 +88,12 @@ def create_api(served: Served) -> FastAPI:
     )
     app.state.served = served
     problems.install(app)
-    register(app, ENDPOINTS)
-    openapi.install(app, ENDPOINTS)
-    check_table(app.routes)
+    if served.role.serves:
+        register(app, ENDPOINTS)
+        openapi.install(app, ENDPOINTS)
+        check_table(app.routes)
+    else:
+        register(app, PROBES)
     app.add_middleware(Outer)
     return app
 

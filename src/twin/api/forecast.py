@@ -17,6 +17,7 @@ from twin.clock import datetime_from_us
 from twin.columns import Floats
 from twin.forecast.result import Forecast, Method
 from twin.network.model import SingleMap
+from twin.perceive.state import Codes
 from twin.units import SECOND_US, kph_from_mps, vph_from_vps, vpkm_from_vpm
 
 INTERVAL: Final = 0.8
@@ -31,8 +32,12 @@ async def forecast(served: House, link: Links = None) -> Response:
         detail = "There is no forecast yet; the first follows the start within about a minute."
         raise Problem(503, detail, headers={"Retry-After": "30"})
 
+    scores = served.board.picture.scores if served.board.picture else None
+    distrusted = np.zeros(len(served.network.links), np.uint8)
+    distrusted = distrusted if scores is None else scores.distrusted
+
     def links() -> list[LinkForecastView]:
-        return _links(served.network, found, rows)
+        return _links(served.network, found, rows, distrusted)
 
     age_s = round((served.clock.now_us() - found.made_us) / SECOND_US, 1)
     view = ForecastView(
@@ -46,7 +51,9 @@ async def forecast(served: House, link: Links = None) -> Response:
     return json_answer(view)
 
 
-def _links(network: SingleMap, found: Forecast, rows: list[int] | None) -> list[LinkForecastView]:
+def _links(
+    network: SingleMap, found: Forecast, rows: list[int] | None, distrusted: Codes
+) -> list[LinkForecastView]:
     wanted = np.arange(len(network.links)) if rows is None else np.array(rows, np.int64)
 
     def by_link(values: Floats, decimals: int) -> list[list[Any]]:
@@ -71,6 +78,7 @@ def _links(network: SingleMap, found: Forecast, rows: list[int] | None) -> list[
             speed_hi_kph=high,
             flow_vph=flow,
             density_vpkm=density,
+            trusted=not distrusted[row],
         )
         for row, speed, low, high, flow, density in columns
     ]

@@ -79,6 +79,8 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/picture/measured"): _TRAFFIC,
     ("GET", f"{API}/detectors"): _TRAFFIC,
     ("GET", f"{API}/forecast"): _TRAFFIC,
+    ("GET", f"{API}/forecast/scores"): _TRAFFIC,
+    ("GET", f"{API}/forecast/scores/hours"): _TRAFFIC,
     ("WS", f"{API}/stream"): _TRAFFIC,
     ("GET", f"{API}/decisions"): _TRAFFIC,  # without single vehicles, see gates/events
     ("GET", f"{API}/decisions/{{decision_id}}"): _TRAFFIC,

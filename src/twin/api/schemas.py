@@ -125,6 +125,9 @@ class LinkForecastView(Struct, frozen=True, kw_only=True):
     speed_hi_kph: Steps
     flow_vph: Steps
     density_vpkm: Steps
+    trusted: Annotated[
+        bool, Meta(description="false: lately a trivial forecast was better, see the scores")
+    ]
 
 
 class ForecastView(Struct, frozen=True, kw_only=True):
