@@ -41,7 +41,7 @@ from twin.forecast.scoreboard import ScoreHour
 from twin.forecast.scoring import Scoring
 from twin.network.difference import Dropped, MapDifference
 from twin.network.model import SingleMap
-from twin.opening import Opened
+from twin.opening import Opened, Terms
 from twin.perceive import snapshot
 from twin.perceive.estimate import Perception
 from twin.perceive.incidents import Incidents
@@ -110,6 +110,12 @@ class Live:
         Raises InputError naming the gates of the rules that the map does not have.
         """
         self.network = network
+        self._terms = Terms(
+            automatic=tuple(sorted(automatic)),
+            lease_s=lease_s,
+            timezone=timezone,
+            rules=rules.version if rules else "",
+        )
         self._again = partial(
             Live, rules=rules, automatic=automatic, lease_s=lease_s, timezone=timezone
         )
@@ -252,8 +258,35 @@ class Live:
         """
         standing, newest = self._book.standing()
         return Opened(
-            self.state_bytes(), standing, newest, self._forecast, forecast_hash, dict(positions)
+            state=self.state_bytes(),
+            standing=standing,
+            newest=newest,
+            forecast=self._forecast,
+            forecast_hash=forecast_hash,
+            positions=dict(positions),
+            terms=self.terms,
         )
+
+    @property
+    def terms(self) -> Terms:
+        """Under which terms this state decides."""
+        return self._terms
+
+    def carry_vehicles(
+        self, before: Live, rights: Iterable[Authorisation], decided: Iterable[DecisionEvent]
+    ) -> None:
+        """Go on after a restart as `before` did: the counts, the rights, open decisions at gates.
+
+        Reads of one passage that were taken together are forgotten, as a restart forgets them.
+        """
+        self._counts = before._counts
+        self.learn(rights)
+        self.restore_decisions(decided)
+
+    def remember_reads(self, facts: Iterable[PassageFact]) -> None:
+        """Take reads of passages in that were decided before: only to know them again."""
+        for fact in facts:
+            self._access.decide(fact, fact.time_us)
 
     def resume(self, opened: Opened) -> None:
         """Go on exactly where `opened` was taken. Raises MapError for another map's state."""

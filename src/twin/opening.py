@@ -21,6 +21,15 @@ from twin.forecast.result import Forecast
 FORMAT: Final = 1
 
 
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """Under which terms a live state decides; `rules` is the version of the rules of access."""
+
+    automatic: tuple[str, ...]
+    lease_s: float
+    timezone: str
+    rules: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What an opening holds.
@@ -29,6 +38,7 @@ class Opened:
     standing    open decisions; `newest`: the newest of every kind and target, over or not
     forecast    the one in force, `forecast_hash` over its content
     positions   next offset by the name of each partition
+    terms       under which decisions were made, as `Live.terms`
     """
 
     state: bytes
@@ -37,6 +47,7 @@ class Opened:
     forecast: Forecast | None
     forecast_hash: str
     positions: Mapping[str, int]
+    terms: Terms
 
 
 class _Column(msgspec.Struct, frozen=True, array_like=True):
@@ -53,6 +64,7 @@ class _Saved(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, _Column]
     forecast_hash: str
     positions: dict[str, int]
+    terms: Terms
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="sorted")
@@ -80,6 +92,7 @@ def encode_opening(opened: Opened) -> bytes:
         columns=columns,
         forecast_hash=opened.forecast_hash,
         positions=dict(opened.positions),
+        terms=opened.terms,
     )
     return _ENCODER.encode(saved)
 
@@ -107,6 +120,7 @@ def decode_opening(body: bytes) -> Opened:
         forecast=forecast,
         forecast_hash=saved.forecast_hash,
         positions=saved.positions,
+        terms=saved.terms,
     )
 
 

@@ -24,6 +24,13 @@ async def all_current(database: Database) -> tuple[Authorisation, ...]:
         return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
 
 
+async def recorded(database: Database) -> tuple[Authorisation, ...]:
+    """Return every version of every right, in the order of the log."""
+    query = select(authorisation.c.body).order_by(authorisation.c.number)
+    async with database.read() as connection:
+        return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
 async def versions(database: Database, name: str) -> tuple[Authorisation, ...]:
     """Return every version of one right, first to last."""
     query = (

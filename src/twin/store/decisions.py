@@ -93,6 +93,19 @@ async def made_since(
         return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
 
 
+async def made_between(
+    database: Database, first_us: int, last_us: int
+) -> tuple[DecisionEvent, ...]:
+    """Return every version that was made with first <= time <= last, oldest first."""
+    query = (
+        select(decision.c.body)
+        .where(decision.c.time_us >= first_us, decision.c.time_us <= last_us)
+        .order_by(decision.c.time_us, decision.c.id, decision.c.version)
+    )
+    async with database.read() as connection:
+        return tuple(_decoder.decode(body) for (body,) in await connection.execute(query))
+
+
 async def counts(database: Database) -> tuple[tuple[str, str, int], ...]:
     """Return how many decisions of each kind stand in each state: (kind, state, number)."""
     query = (

@@ -211,6 +211,26 @@ async def readings_after_snapshot(
     return _batch(network, rows)
 
 
+async def applied_between(
+    database: Database, network: SingleMap, first_us: int, last_us: int
+) -> tuple[ReadingBatch, Ints]:
+    """Return the readings with first <= time <= last that were in time, by time and sensor.
+
+    The second is where each stood on the log (`store/origins.py`), -1 where that is not known.
+    """
+    query = (
+        select(observation)
+        .where(observation.c.time_us >= first_us, observation.c.time_us <= last_us)
+        .where(~observation.c.late)
+        .order_by(observation.c.time_us, observation.c.sensor, observation.c.period_ms)
+    )
+    async with database.read() as connection:
+        rows = (await connection.execute(query)).all()
+    kept = [row for row in rows if row.sensor in network.sensor_rows]
+    stood = [-1 if row.origin is None else row.origin for row in kept]
+    return _batch(network, kept), np.array(stood, np.int64)
+
+
 async def readings_between(
     database: Database, network: SingleMap, first_us: int, last_us: int
 ) -> ReadingBatch:

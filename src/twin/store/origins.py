@@ -5,19 +5,17 @@ origin = offset * 2^17 + columns * 2^16 + partition, with columns 1 for `reading
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
-from twin.columns import Bools, Ints
+from twin.columns import Ints
 from twin.events import Topic
 from twin.log.contract import Place
 
-UNKNOWN: Final = -1
-"""Readings kept before origins were, or by a sender that has none."""
 _PLACE_BITS: Final = 17
 _COLUMNS: Final = 1 << 16
+_OFFSET_BITS: Final = 46
 
 
 def origins(place: Place, offsets: Ints) -> Ints:
@@ -25,17 +23,21 @@ def origins(place: Place, offsets: Ints) -> Ints:
     return (offsets.astype(np.int64) << _PLACE_BITS) | _number(place)
 
 
-def between(origin: Ints, first: Mapping[Place, int], last: Mapping[Place, int]) -> Bools:
-    """Say which origins lie at first <= offset < last of their own partition.
+class Origins:
+    """Origins of readings, to be asked which of them stood in a part of a partition."""
 
-    A partition that `first` lacks begins at 0; one that `last` lacks has none.
-    """
-    inside = np.zeros(len(origin), np.bool_)
-    number, offset = origin & ((1 << _PLACE_BITS) - 1), origin >> _PLACE_BITS
-    for place, end in last.items():
-        here = number == _number(place)
-        inside |= here & (offset >= first.get(place, 0)) & (offset < end)
-    return inside & (origin >= 0)
+    def __init__(self, origin: Ints) -> None:
+        """Take (n,) origins; a negative one stood nowhere."""
+        offset, number = origin >> _PLACE_BITS, origin & ((1 << _PLACE_BITS) - 1)
+        key = np.where(origin < 0, -1, (number << _OFFSET_BITS) | offset)
+        self._order = np.argsort(key, kind="stable")
+        self._keys = key[self._order]
+
+    def rows(self, place: Place, first: int, last: int) -> Ints:
+        """Return the rows with first <= offset < last, in the order of the log."""
+        base = _number(place) << _OFFSET_BITS
+        low, high = np.searchsorted(self._keys, [base | first, base | last])
+        return self._order[low:high]
 
 
 def _number(place: Place) -> int:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, tuple_
 
 from twin.columns import PassageFact
 from twin.store.database import Database
 from twin.store.tables import passage
+
+_ASKED_AT_ONCE: Final = 500
 
 
 async def passages_between(
@@ -24,6 +27,20 @@ async def passages_between(
     )
     async with database.read() as connection:
         return [_fact(row) for row in await connection.execute(query)]
+
+
+async def passages_of(
+    database: Database, keys: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], PassageFact]:
+    """Return the passages with these (gate, id); those that are gone are absent."""
+    found = {}
+    async with database.read() as connection:
+        for start in range(0, len(keys), _ASKED_AT_ONCE):
+            part = list(keys[start : start + _ASKED_AT_ONCE])
+            query = select(passage).where(tuple_(passage.c.gate, passage.c.id).in_(part))
+            for row in await connection.execute(query):
+                found[row.gate, row.id] = _fact(row)
+    return found
 
 
 def _fact(row: Row[Any]) -> PassageFact:
