@@ -312,6 +312,7 @@ def _policy(settings: Settings) -> WorkerPolicy:
         tick_us=us_from_seconds(settings.tick_s),
         forecast_us=us_from_seconds(settings.forecast_s),
         snapshot_us=us_from_seconds(settings.snapshot_s),
+        stall_s=settings.stall_s,
         future_us=us_from_seconds(settings.future_s),
         lateness_reading_us=us_from_seconds(settings.lateness_reading_s),
         lateness_passage_us=us_from_seconds(settings.lateness_passage_s),

@@ -7,6 +7,7 @@ TwinError
 ├── SimulationError   ours: stop and look
 ├── UnsafePlan        a signal request broke a safety rule: it does not leave the process
 ├── FencedError       another worker owns this partition now: stop writing
+├── StalledError      ours: the consumer stands still and cannot be helped; the process ends
 ├── StoreError        ours: the database refuses what was said; trying again changes nothing
 └── BackendError      a server is away or refused: wait and try again
 """
@@ -85,6 +86,10 @@ class UnsafePlan(TwinError):
 
 class FencedError(TwinError):
     """A write carried an old epoch: somebody else owns the partition by now."""
+
+
+class StalledError(TwinError):
+    """The log's reader stands still while records arrive, and another one does too."""
 
 
 class StoreError(TwinError):

@@ -119,6 +119,15 @@ class Settings(BaseModel):
         float,
         Field(ge=1, le=3600, description="live state is kept so often, s of event time"),
     ] = 60
+    stall_s: Annotated[
+        float,
+        Field(
+            ge=5,
+            le=3600,
+            description="a partition may stand so long while its lag grows, s; then its reader is "
+            "rebuilt, and after as long again the process ends",
+        ),
+    ] = 60
     keep_passages_h: Annotated[
         float, Field(gt=0, le=24, description="passages are kept so long, h; a day at most")
     ] = 24

@@ -124,6 +124,9 @@ def _worker(served: Served) -> list[Metric]:
         CounterMetricFamily(
             "twin_stored_stages_dropped", "Not taken back in", health.decisions_dropped
         ),
+        CounterMetricFamily(
+            "twin_consumer_rebuilt", "Readers of the log that stood still", health.rebuilt
+        ),
     ]
     now_us = served.clock.now_us()
     for name, text, then_us in (

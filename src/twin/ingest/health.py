@@ -23,6 +23,7 @@ class WorkerHealth:
     requests_refused   requests to signals and devices that a safety gate did not let out
     junction_findings  faults of the map for which junctions are never controlled
     decisions_dropped  stored signal stages that were not taken back in at the start
+    rebuilt            how often the log's reader stood still and was rebuilt
     """
 
     state: str
@@ -40,6 +41,7 @@ class WorkerHealth:
     requests_refused: int = 0
     junction_findings: int = 0
     decisions_dropped: int = 0
+    rebuilt: int = 0
 
     @property
     def ready(self) -> bool:

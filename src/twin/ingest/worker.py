@@ -40,9 +40,10 @@ from twin.ingest.recovery import Recovery, Start
 from twin.ingest.relay import Relay
 from twin.ingest.roles import ProcessRole
 from twin.ingest.topics import InnerTopic, Topics
+from twin.ingest.watchdog import WatchedReader
 from twin.keys import KeyRing
 from twin.live import Live
-from twin.log.contract import Log, LogReader, Place, Records
+from twin.log.contract import Log, Place, Records
 from twin.network.model import SingleMap
 from twin.offload import Offload
 from twin.picture import Picture
@@ -117,7 +118,7 @@ class Worker:
         self._journal = Journal(database, on=policy.steps)
         self._vitals = Vitals()
         self._lag = LagProbe(log, self._vitals)
-        self._reader: LogReader | None = None
+        self._reader: WatchedReader | None = None
         self._positions: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
         self._snapshot_due_us = NEVER_US
@@ -201,7 +202,7 @@ class Worker:
         await self._begin_journal()
         if start.snapshot_us is not None:
             self._snapshot_due_us = start.snapshot_us + self._policy.snapshot_us
-        self._reader = await self._patience.until_done(lambda: self._log.reader(self._positions))
+        self._reader = await self._patience.until_done(self._open_reader)
         if self._policy.forecasts:
             self._forecasts = ForecastCycle(
                 self._live,
@@ -220,6 +221,9 @@ class Worker:
         written = self._journal.started(self._live, now_us, self._positions)
         if written:
             await self._store(Commit(epochs=self._epochs, **written), now_us)
+
+    async def _open_reader(self) -> WatchedReader:
+        return await WatchedReader.open(self._log, self._positions, stall_s=self._policy.stall_s)
 
     def _recovery(self) -> Recovery:
         return Recovery(
@@ -274,6 +278,7 @@ class Worker:
             requests_refused=self._live.signals.unsafe_count + self._live.devices.unsafe_count,
             junction_findings=len(self._live.signals.findings),
             decisions_dropped=self._live.book.dropped,
+            rebuilt=self._reader.rebuilt if self._reader is not None else 0,
         )
 
     async def _work(self) -> None:
