@@ -252,6 +252,7 @@ def _keep(settings: Settings) -> Keep:
         passage_s=settings.keep_passages_h * 3600,
         dead_letter_s=settings.keep_dead_letters_d * DAY_S,
         minute_s=lasting(settings.keep_minutes_d),
+        step_s=lasting(settings.keep_steps_d),
         observation_s=lasting(settings.keep_observations_d),
         decision_s=lasting(settings.keep_decisions_d),
         audit_s=lasting(settings.keep_audit_d),

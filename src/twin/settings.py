@@ -137,6 +137,14 @@ class Settings(BaseModel):
     keep_minutes_d: Annotated[
         int, Field(ge=0, description="minutes are kept so long, 7 days or more; 0 = for ever")
     ] = 400
+    keep_steps_d: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="what a replay of a day needs besides readings and decisions is kept so "
+            "long, 7 days or more; 0 = for ever",
+        ),
+    ] = 400
     keep_observations_d: Annotated[
         int, Field(ge=0, description="readings are kept so long, 7 days or more; 0 = for ever")
     ] = 0
@@ -167,7 +175,9 @@ class Settings(BaseModel):
             raise ValueError(message) from error
         return name
 
-    @field_validator("keep_minutes_d", "keep_observations_d", "keep_decisions_d")
+    @field_validator(
+        "keep_minutes_d", "keep_steps_d", "keep_observations_d", "keep_decisions_d"
+    )
     @classmethod
     def _week(cls, days: int) -> int:
         return _at_least(days, 7)

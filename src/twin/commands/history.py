@@ -21,7 +21,6 @@ from twin.store import history as days
 from twin.store.archive import Imported, Manifest
 from twin.store.database import Database
 from twin.store.days import DAY_US
-from twin.store.history import Kind
 
 Result = TypeVar("Result")
 Folder = Annotated[Path, typer.Argument(help="Folder of the exported days.")]
@@ -108,8 +107,7 @@ def _show(manifests: list[Manifest], *, as_json: bool, nothing: str) -> None:
         ERR.print(nothing, highlight=False)
     for manifest in manifests:
         typer.echo(f"{manifest.day}  written {manifest.written}")
-        for kind in Kind:
-            digest = manifest.kinds[kind]
+        for kind, digest in manifest.kinds.items():
             typer.echo(f"    {kind:15} {digest.rows:>12,} rows  SHA-256 {digest.sha256}")
 
 

@@ -23,12 +23,13 @@ from twin.errors import Fault, InputError, MapError
 from twin.store import audit, exports, history, maps
 from twin.store.database import Database
 from twin.store.days import DAY_US
-from twin.store.history import Digest, Digester, Kind
+from twin.store.history import SHAPES, Digest, Digester, Kind
 from twin.store.inserts import insert_history
 from twin.store.parquet import DayWriter, read_rows
 from twin.store.tables import decision
 
 IMPORTED: Final = "history.import"
+_ON_MAPS: Final = frozenset({Kind.MINUTE, Kind.SCORE, Kind.STEP, Kind.OPENING})
 _FORMAT: Final = 1
 
 
@@ -79,12 +80,14 @@ async def import_day(
     """
     manifest = read_manifest(folder, day)
     for kind, told in manifest.kinds.items():
-        _check(_rows_path(folder, kind, day), kind, told)
+        _check(rows_path(folder, kind, day), kind, told)
     for kind in manifest.kinds:
-        for rows in read_rows(_rows_path(folder, kind, day), kind):
+        for rows in read_rows(rows_path(folder, kind, day), kind):
             async with database.write() as connection:
                 await insert_history(connection, kind, rows, known_days=database.known_days)
     await _mark_newest(database, day)
+    for path in sorted((folder / "maps").glob("*.map")):
+        await maps.save_map(database, maps.unpacked(path.read_bytes()), now_us=now_us)
     there = {kind: await history.digest_day(database, kind, day) for kind in manifest.kinds}
     await audit.record(
         database, time_us=now_us, person=person, act=IMPORTED, target=day.isoformat()
@@ -108,7 +111,7 @@ def read_manifest(folder: Path, day: date) -> Manifest:
 
 async def _write(database: Database, folder: Path, kind: Kind, day: date) -> Digest:
     digester = Digester()
-    path = _rows_path(folder, kind, day)
+    path = rows_path(folder, kind, day)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     versions: set[str] = set()
@@ -116,22 +119,36 @@ async def _write(database: Database, folder: Path, kind: Kind, day: date) -> Dig
         async for rows in history.stream_day(database, kind, day):
             writer.take(rows)
             digester.take(rows)
-            if kind in {Kind.MINUTE, Kind.SCORE}:
-                versions |= {row[1] for row in rows}
+            if kind in _ON_MAPS:
+                column = SHAPES[kind].columns.index("map_version")
+                versions |= {row[column] for row in rows}
     _settle(partial, path)
     for version in sorted(versions):
-        await _write_links(database, folder, version)
+        await _write_map(database, folder, version)
     return digester.digest()
 
 
-async def _write_links(database: Database, folder: Path, version: str) -> None:
-    """Name the links behind the columns; a map that the database does not keep is left out."""
+async def _write_map(database: Database, folder: Path, version: str) -> None:
+    """Name the links behind the columns, and keep the map; one that is not stored is left out."""
     path = folder / "links" / f"{version}.json"
+    if path.exists() and map_path(folder, version).exists():
+        return
     try:
         network = await maps.load_map(database, version)
     except MapError:
         return
     _put(path, [str(link.id) for link in network.links])
+    _put_bytes(map_path(folder, version), maps.packed(network))
+
+
+def map_path(folder: Path, version: str) -> Path:
+    """Return the file that holds a map in a folder of days."""
+    return folder / "maps" / f"{version}.map"
+
+
+def rows_path(folder: Path, kind: Kind, day: date) -> Path:
+    """Return the file that holds the rows of a kind and day."""
+    return folder / kind / f"day={day.isoformat()}" / "rows.parquet"
 
 
 async def _mark_newest(database: Database, day: date) -> None:
@@ -163,10 +180,6 @@ def _check(path: Path, kind: Kind, told: Digest) -> None:
         raise InputError(Fault("file", str(path), rule + told.sha256, "conflict"))
 
 
-def _rows_path(folder: Path, kind: Kind, day: date) -> Path:
-    return folder / kind / f"day={day.isoformat()}" / "rows.parquet"
-
-
 def _manifest_path(folder: Path, day: date) -> Path:
     return folder / "manifests" / f"{day.isoformat()}.json"
 
@@ -180,9 +193,13 @@ def _settle(partial: Path, path: Path) -> None:
 
 def _put(path: Path, document: Any) -> None:
     """Write JSON in one step, on the disk when this returns."""
+    _put_bytes(path, msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+
+
+def _put_bytes(path: Path, body: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n")
+    partial.write_bytes(body)
     _settle(partial, path)
 
 

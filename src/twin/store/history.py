@@ -26,6 +26,7 @@ from twin.store.database import Database
 from twin.store.days import DAY_US
 from twin.store.tables import decision, minute_picture, observation, watermark
 from twin.store.tables_scores import forecast_score
+from twin.store.tables_steps import access_count, opening, step
 
 Rows = list[tuple[Any, ...]]
 SMALLEST_COUNT: Final = 5  # a smaller number of vehicles is not told
@@ -40,6 +41,9 @@ class Kind(StrEnum):
     MINUTE = "minute_picture"
     DECISION = "decision"
     SCORE = "forecast_score"
+    STEP = "step"
+    OPENING = "opening"
+    COUNT = "access_count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,14 @@ class _Shape:
 
 _OBSERVED: Final = (
     *("time_us", "sensor", "period_ms", "count", "speed_mps", "occupancy_frac"),
-    *("event_id", "late", "content"),
+    *("event_id", "late", "content", "origin"),
 )
+_STEPPED: Final = (
+    *("time_us", "kind", "now_us", "map_version", "picture", "decided", "forecast"),
+    *("taken", "dropped", "begun", "body"),
+)
+_OPENED: Final = ("time_us", "map_version", "state_hash", "body")
+_COUNTED: Final = ("time_us", "gate", "direction", "profile", "vehicles")
 _DECIDED: Final = ("time_us", "id", "version", "kind", "state", "target", "until_us", "body")
 _SCORED: Final = (
     *("samples", "error", "last_error", "usual_samples", "error_there", "usual_error"),
@@ -124,6 +134,9 @@ SHAPES: Final = {
         16,
         _SCORED,
     ),
+    Kind.STEP: _Shape(step, _STEPPED, ("time_us",), 2_000),
+    Kind.OPENING: _Shape(opening, _OPENED, ("time_us",), 1),
+    Kind.COUNT: _Shape(access_count, _COUNTED, _COUNTED[:4], 2_000),
 }
 
 

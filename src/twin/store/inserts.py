@@ -6,6 +6,7 @@ recovery takes it for one that came after.
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,9 @@ _ADDED: Final[dict[Kind, dict[str, Any]]] = {
     Kind.MINUTE: {},
     Kind.DECISION: {"newest": False},
     Kind.SCORE: {},
+    Kind.STEP: {},
+    Kind.OPENING: {},
+    Kind.COUNT: {},
 }
 
 
@@ -32,6 +36,7 @@ async def insert_history(
     if kind is Kind.OBSERVATION:
         await make_days(connection, np.array([row[0] for row in rows], np.int64), known_days)
     values = [
-        dict(zip(shape.columns, shape.stored(row), strict=True)) | _ADDED[kind] for row in rows
+        dict(zip_longest(shape.columns, shape.stored(row))) | _ADDED[kind]
+        for row in rows  # a file of an earlier version lacks the last column
     ]
     await connection.execute(insert(connection, shape.table).on_conflict_do_nothing(), values)

@@ -54,8 +54,7 @@ async def save_map(database: Database, network: SingleMap, *, now_us: int) -> bo
         "timezone": network.timezone,
         "stored_us": now_us,
         "counts": json.dumps({name: len(getattr(network, name)) for name in _COUNTED}),
-        # `replace` leaves the cached lookups of the given object behind
-        "body": zlib.compress(msgspec.msgpack.encode(dataclasses.replace(network)), 6),
+        "body": packed(network),
     }
     async with database.write() as connection:
         added = await connection.execute(
@@ -88,7 +87,22 @@ async def load_map(database: Database, version: str) -> SingleMap:
         body = (await connection.execute(query)).scalar_one_or_none()
     if body is None:
         raise MapError(f"the database has no map version {version}")
-    return msgspec.msgpack.decode(zlib.decompress(body), type=SingleMap)
+    return unpacked(body)
+
+
+def packed(network: SingleMap) -> bytes:
+    """Return a map as bytes; `unpacked` gives it back."""
+    # `replace` leaves the cached lookups of the given object behind
+    return zlib.compress(msgspec.msgpack.encode(dataclasses.replace(network)), 6)
+
+
+def unpacked(body: bytes) -> SingleMap:
+    """Return the map of `packed` bytes. Raises MapError for bytes that are none."""
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(body), type=SingleMap)
+    except (zlib.error, msgspec.MsgspecError) as error:
+        message = f"is no stored map: {error}"
+        raise MapError(message) from error
 
 
 async def links_within(

@@ -35,7 +35,7 @@ def _sums(name: str, unit: str, meaning: str) -> Any:
     return _field(name, pa.list_(pa.float32()), unit, f"{meaning}, summed; {_BY_STEP}")
 
 
-SCHEMAS: Final = {
+SCHEMAS: dict[Kind, pa.Schema] = {
     Kind.OBSERVATION: pa.schema(
         [
             _field("time_us", pa.int64(), _TIME, "end of the period that was measured"),
@@ -47,6 +47,13 @@ SCHEMAS: Final = {
             _field("event_id", pa.string(), "", "id of the event that brought it"),
             _field("late", pa.bool_(), "", "came too late to change the live state"),
             _field("content", pa.int64(), "", "64-bit hash of the values as they came"),
+            _field(
+                "origin",
+                pa.int64(),
+                "",
+                "where it stood on the log: offset * 2^17 + columns * 2^16 + partition",
+                nullable=True,
+            ),
         ]
     ),
     Kind.MINUTE: pa.schema(
@@ -89,6 +96,44 @@ SCHEMAS: Final = {
 }
 
 
+SCHEMAS |= {
+    Kind.STEP: pa.schema(
+        [
+            _field("time_us", pa.int64(), _TIME, "order of the steps"),
+            _field("kind", pa.string(), "", "start, batch or tick"),
+            _field("now_us", pa.int64(), _TIME, "time that was worked with"),
+            _field("map_version", pa.string(), "", "map in use"),
+            _field("picture", pa.string(), "", "hash of the picture of a tick"),
+            _field("decided", pa.string(), "", "hash of the decisions made"),
+            _field("forecast", pa.string(), "", "hash of the forecast taken in"),
+            _field("taken", pa.string(), "", "id of the forecast taken in"),
+            _field("dropped", pa.string(), "", "id of the forecast that came too late"),
+            _field("begun", pa.int64(), "", "1: a forecast was begun after it"),
+            _field("body", pa.binary(), "deflated JSON", "what a batch brought, vehicles aside"),
+        ]
+    ),
+    Kind.OPENING: pa.schema(
+        [
+            _field("time_us", pa.int64(), _TIME, "step after which the state stood so"),
+            _field("map_version", pa.string(), "", "map of the state"),
+            _field("state_hash", pa.string(), "", "hash of what readings made"),
+            _field("body", pa.binary(), "deflated MessagePack", "the live state"),
+        ]
+    ),
+    Kind.COUNT: pa.schema(
+        [
+            _field("time_us", pa.int64(), _TIME, "begin of the hour"),
+            _field("gate", pa.string(), "", "id of the gate in the map"),
+            _field("direction", pa.string(), "", "in or out"),
+            _field("profile", pa.string(), "", "of the right under which they entered"),
+            _field("vehicles", pa.int64(), "vehicles", "to the nearest 5; ten different at least"),
+        ]
+    ),
+}
+_EARLIER: Final = {Kind.OBSERVATION: pa.schema(list(SCHEMAS[Kind.OBSERVATION])[:-1])}
+"""Schemas of earlier versions that are read, too."""
+
+
 class DayWriter:
     """Writes the rows of one kind and day; use as a context. A row group is one batch."""
 
@@ -115,7 +160,8 @@ class DayWriter:
 def read_rows(path: Path, kind: Kind) -> Iterator[Rows]:
     """Give the rows of a file, batch by batch. Raises ValueError for another schema."""
     with pa_parquet.ParquetFile(path) as file:
-        if not file.schema_arrow.equals(SCHEMAS[kind]):
+        found = file.schema_arrow
+        if not (found.equals(SCHEMAS[kind]) or found.equals(_EARLIER.get(kind, SCHEMAS[kind]))):
             message = f"{path}: is not a {kind} file of this program"
             raise ValueError(message)
         for batch in file.iter_batches(batch_size=SHAPES[kind].at_once):

@@ -24,6 +24,7 @@ from twin.store.history import SHAPES, Kind
 from twin.store.people import tidy
 from twin.store.tables import audit as audit_table
 from twin.store.tables import dead_letter, decision, passage
+from twin.store.tables_steps import access_step
 
 DAY_S: Final = 86_400.0
 LONGEST_PASSAGE_S: Final = 1 * DAY_S
@@ -45,6 +46,7 @@ class Keep:
     passage_s: float = LONGEST_PASSAGE_S
     dead_letter_s: float = 30 * DAY_S
     minute_s: float | None = 400 * DAY_S
+    step_s: float | None = 400 * DAY_S
     observation_s: float | None = None
     decision_s: float | None = None
     audit_s: float | None = None
@@ -71,6 +73,8 @@ class Forgotten(NamedTuple):
     scores: int = 0
     audit: int = 0
     withheld: int = 0
+    steps: int = 0
+    access_steps: int = 0
 
 
 @dataclass(slots=True)
@@ -98,6 +102,14 @@ async def forget_old(database: Database, keep: Keep, *, now_us: int) -> Forgotte
         decisions=await _forget_days(round_, Kind.DECISION, keep.decision_s),
         scores=await _forget_days(round_, Kind.SCORE, keep.minute_s),
         audit=await _forget_audit(round_, keep.audit_s),
+        access_steps=await _forget_access(round_, now_us - us_from_seconds(keep.passage_s)),
+        steps=sum(
+            [
+                await _forget_days(round_, Kind.STEP, keep.step_s),
+                await _forget_days(round_, Kind.OPENING, keep.step_s),
+                await _forget_days(round_, Kind.COUNT, keep.minute_s),
+            ]
+        ),
         withheld=len(round_.withheld),
     )
 
@@ -106,6 +118,16 @@ async def _forget_passages(round_: _Round, before_us: int) -> int:
     async with round_.database.write() as connection:
         gone = await connection.execute(delete(passage).where(passage.c.time_us < before_us))
         await _prove(round_, connection, passage, gone.rowcount, before_us=before_us)
+    return gone.rowcount
+
+
+async def _forget_access(round_: _Round, before_us: int) -> int:
+    """Remove which vehicles came with which step, as the vehicles are removed."""
+    async with round_.database.write() as connection:
+        gone = await connection.execute(
+            delete(access_step).where(access_step.c.time_us < before_us)
+        )
+        await _prove(round_, connection, access_step, gone.rowcount, before_us=before_us)
     return gone.rowcount
 
 
