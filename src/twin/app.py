@@ -11,6 +11,7 @@ import asyncio
 import errno
 import logging
 import os
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,10 +29,15 @@ from twin.clock import Clock, WallClock, us_from_seconds
 from twin.control.access.rules import in_file, load_rules
 from twin.control.signals.controller import ALL
 from twin.errors import BackendError, Fault, InputError, SettingsError, TwinError
+from twin.events import Topic
+from twin.hearts import Organs, make_heart
 from twin.ingest.forgetting import Forgetting
 from twin.ingest.health import WorkerHealth
+from twin.ingest.leading import Leading
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
+from twin.ingest.presence import Presence
+from twin.ingest.roles import ProcessRole
 from twin.ingest.worker import Worker
 from twin.keys import KeyRing
 from twin.live import Live
@@ -73,17 +79,22 @@ class Service:
         self.database = Database.at(settings.database)
         self.log = open_log(settings.log, self.database.path, settings.topic_prefix)
         self.board = Board(self.network, self.clock)
-        self.worker = Worker(
-            network=self.network,
-            live=self._live(),
-            log=self.log,
-            database=self.database,
-            clock=self.clock,
-            policy=_policy(settings),
-            keys=keys,
-            on_picture=self.board.publish,
-            on_decisions=self.board.publish_decisions,
-            on_map=self._use,
+        self.role = ProcessRole(settings.role)
+        self.name = _name(self.role)
+        self.heart = make_heart(
+            self.role,
+            Organs(
+                network=self.network,
+                log=self.log,
+                database=self.database,
+                clock=self.clock,
+                board=self.board,
+                policy=_policy(settings, owner=self.name),
+                keys=keys,
+                live=self._live,
+                on_map=self._use,
+                leader_s=settings.leader_s,
+            ),
         )
         self.served = Served(
             network=self.network,
@@ -93,7 +104,7 @@ class Service:
             clock=self.clock,
             keys=keys,
             board=self.board,
-            worker_health=self._health,
+            worker_health=self.health,
             timezone=self._timezone,
             mode=mode,
             note=note,
@@ -102,11 +113,19 @@ class Service:
             scenario_folder=settings.scenarios,
             scenario_tables=settings.map,
             tokens=_tokens(settings),
+            role=self.role,
+            reading_partitions=settings.reading_partitions or None,
         )
         self.ready = asyncio.Event()
         self.stopping = asyncio.Event()
         self.url = ""
         self._start = Patience("start")
+
+    @property
+    def worker(self) -> Worker:
+        """The owner of the live state of a process that does all."""
+        assert isinstance(self.heart, Worker)
+        return self.heart
 
     def _live(self) -> Live:
         settings = self.settings
@@ -131,9 +150,9 @@ class Service:
         self.network = network
         self.served.use(network)
 
-    def _health(self) -> WorkerHealth:
+    def health(self) -> WorkerHealth:
         """Say how the worker is, or what it waits for before it can start."""
-        health = self.worker.health()
+        health = self.heart.health()
         return replace(health, problem=health.problem or self._start.problem)
 
     async def run(self, companions: Sequence[Companion] = ()) -> int:
@@ -150,7 +169,7 @@ class Service:
         heart = asyncio.create_task(self._beat(), name="worker")
         others = [
             asyncio.create_task(self._when_ready(companion), name=_COMPANION)
-            for companion in (_forget, *companions)
+            for companion in (*self._beside(), *companions)
         ]
         told = asyncio.create_task(self.stopping.wait(), name="stop")
         with signals(self.stopping.set):
@@ -165,6 +184,12 @@ class Service:
         if isinstance(death, TwinError):
             raise death
         return 1 if death else 0
+
+    def _beside(self) -> Sequence[Companion]:
+        """Return what runs beside the heart of this role."""
+        forgets = self.role in {ProcessRole.ALL, ProcessRole.FORECASTER}
+        tells = self.role is not ProcessRole.ALL
+        return [task for task, wanted in ((_forget, forgets), (_say, tells)) if wanted]
 
     async def _open(self) -> socket.socket:
         """Take the port, and open what lies in files, before anybody is answered."""
@@ -188,7 +213,7 @@ class Service:
         """Connect, however long the servers stay away; then work."""
         await self.connect()
         self.ready.set()
-        await self.worker.run()
+        await self.heart.run()
 
     async def connect(self) -> None:
         """Reach database and log, with their tables and topics; wait while they are away."""
@@ -209,6 +234,7 @@ class Service:
     async def _open_log(self) -> None:
         await self.log.start()
         await self.log.create_topics(self.served.topics.specs())
+        self.served.stand_on(await self.log.partitions(Topic.READING))
 
     async def _when_ready(self, companion: Companion) -> None:
         await self.ready.wait()
@@ -217,7 +243,7 @@ class Service:
     async def _stop_worker(self, heart: asyncio.Task[None]) -> None:
         """Let the worker finish its batch and the relay publish; cut it only when it hangs."""
         self._start.stopping.set()
-        self.worker.stop()
+        self.heart.stop()
         if self.ready.is_set():
             await settle([heart], _WORKER_STOP_S)
         await end([heart])
@@ -241,7 +267,28 @@ class Service:
 
 
 async def _forget(service: Service) -> None:
+    """Remove what is too old, in one process: the one that leads, where there are several."""
+    if isinstance(service.heart, Leading):
+        await service.heart.led.wait()
     await Forgetting(service.database, service.clock, keep=_keep(service.settings)).run()
+
+
+async def _say(service: Service) -> None:
+    """Tell the others that this process is there, and how."""
+    await Presence(
+        service.database,
+        name=service.name,
+        role=service.role,
+        url=service.url,
+        health=service.health,
+    ).run()
+
+
+def _name(role: ProcessRole) -> str:
+    """Name this start of a process: no other one ever has this name."""
+    if role is ProcessRole.ALL:
+        return "worker"
+    return f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 def _keep(settings: Settings) -> Keep:
@@ -308,8 +355,9 @@ def _tokens(settings: Settings) -> Tokens | None:
     )
 
 
-def _policy(settings: Settings) -> WorkerPolicy:
+def _policy(settings: Settings, *, owner: str) -> WorkerPolicy:
     return WorkerPolicy(
+        owner=owner,
         tick_us=us_from_seconds(settings.tick_s),
         forecast_us=us_from_seconds(settings.forecast_s),
         snapshot_us=us_from_seconds(settings.snapshot_s),

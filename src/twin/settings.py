@@ -50,6 +50,23 @@ class Settings(BaseModel):
             description="embedded (in the SQLite file), or kafka://HOST:PORT[,HOST:PORT]",
         ),
     ] = "embedded"
+    role: Annotated[
+        str,
+        Field(
+            pattern=r"^(all|api|worker|forecaster)$",
+            description="all, or one part of several processes: api, worker, forecaster",
+        ),
+    ] = "all"
+    reading_partitions: Annotated[
+        int,
+        Field(
+            ge=0, le=4096, description="partitions of topic reading when it is made; 0 = regions"
+        ),
+    ] = 0
+    leader_s: Annotated[
+        float,
+        Field(ge=1, le=60, description="a forecaster that is silent for so long is replaced, s"),
+    ] = 5
     topic_prefix: Annotated[
         str,
         Field(pattern=r"^[a-z0-9.-]*$", description="put before every topic name on the broker"),
@@ -158,6 +175,15 @@ class Settings(BaseModel):
         bool,
         Field(description="history goes only once it was exported (`twin history export`)"),
     ] = False
+    traces: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="share of requests that are traced (OpenTelemetry, the extra otel); "
+            "empty = 0.01 where OTEL_EXPORTER_OTLP_ENDPOINT is set, else none",
+        ),
+    ] = None
     log_level: Annotated[
         str,
         Field(pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING, ERROR"),

@@ -13,6 +13,7 @@ from twin.api.schemas import LiveView, ReadyView
 from twin.api.served import Served
 from twin.errors import TwinError
 from twin.events import Topic
+from twin.ingest.roles import ProcessRole
 from twin.units import SECOND_US
 
 PROBE_S: Final = 2.0
@@ -36,7 +37,7 @@ async def not_ready(served: Served) -> list[str]:
     """Return why the service does not do its work; empty when it does."""
     reasons = [reason for reason in await asyncio.gather(_log(served), _database(served)) if reason]
     reasons += _worker(served)
-    if not reasons and served.board.picture is None:
+    if not reasons and served.role.serves and served.board.picture is None:
         reasons.append("there is no picture yet")
     return reasons
 
@@ -47,11 +48,15 @@ def _worker(served: Served) -> list[str]:
         return ["the worker has not started"]
     if health.problem is not None:
         return [f"the worker waits: {health.problem}"]
-    if health.state != "running":
+    if health.state not in {"running", "standby"}:
         return [f"the worker is {health.state}"]
     if health.last_tick_us is None:
         return []
     silent_s = (served.clock.now_us() - health.last_tick_us) / SECOND_US
+    if served.clock.wall_seconds(silent_s) > SILENT_S and served.role is ProcessRole.API:
+        return [
+            f"the newest picture is {silent_s:.0f} s of the service old: no forecaster sends one"
+        ]
     if served.clock.wall_seconds(silent_s) > SILENT_S:
         return [f"the worker is behind: its last beat was {silent_s:.0f} s of the service ago"]
     return []

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar, cast
 
+from twin import tracing
 from twin.api.board import Board
 from twin.api.scenario_jobs import ScenarioJobs
 from twin.api.tokens import Tokens
@@ -16,6 +17,7 @@ from twin.clock import Clock, WallClock
 from twin.events import Topic
 from twin.ingest.check import FUTURE_S
 from twin.ingest.health import WorkerHealth
+from twin.ingest.roles import ProcessRole
 from twin.ingest.topics import Topics
 from twin.keys import KeyRing
 from twin.log.contract import Log, Place
@@ -60,6 +62,8 @@ class Served:
     future_s: float = FUTURE_S
     scenario_folder: Path | None = None  # keeps jobs over a restart; None: they go with the process
     scenario_tables: Path | None = None  # whose demand files a job may name
+    role: ProcessRole = ProcessRole.ALL
+    reading_partitions: int | None = None  # None: one a region
     made: dict[str, tuple[object, object]] = field(default_factory=dict)  # see `once`
     layers: dict[tuple[str, str], tuple[bytes, bytes]] = field(
         default_factory=dict
@@ -68,7 +72,12 @@ class Served:
     @cached_property
     def topics(self) -> Topics:
         """The names and partitions of the topics on the broker."""
-        return Topics(self.network)
+        return Topics(self.network, self.reading_partitions)
+
+    def stand_on(self, reading_partitions: int) -> None:
+        """Place readings as the broker's topic has partitions, whatever was asked for."""
+        self.reading_partitions = reading_partitions
+        self.__dict__["topics"] = Topics(self.network, reading_partitions)
 
     def use(self, network: SingleMap) -> None:
         """Serve another version of the map from now on; the partitions of the log stay."""
@@ -112,6 +121,10 @@ class Served:
 
         Raises BackendError when the log is away: nothing may be acknowledged then.
         """
-        await self.log.append(
-            place, values, arrival_us=self.clock.now_us(), headers={"source": source}
-        )
+        with tracing.appending(place.topic, len(values)) as traced:
+            await self.log.append(
+                place,
+                values,
+                arrival_us=self.clock.now_us(),
+                headers={"source": source, **traced},
+            )

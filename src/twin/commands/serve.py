@@ -16,6 +16,7 @@ from twin.commands.logs import start_logging
 from twin.commands.warm import warm_kernels
 from twin.errors import Fault, InputError
 from twin.settings import read_settings
+from twin.tracing import start_traces, stop_traces
 
 
 def serve(
@@ -27,6 +28,13 @@ def serve(
             "machine's showed ORIGIN_NS (now if left out), RATE times as fast. For exercises."
         ),
     ] = "",
+    role: Annotated[
+        str,
+        typer.Option(
+            help="all, or one part of several processes: api, worker, forecaster. "
+            "Stands before TWIN_ROLE."
+        ),
+    ] = "",
 ) -> None:
     """Run the service until Ctrl-C, with the TWIN_* settings of the environment.
 
@@ -34,15 +42,19 @@ def serve(
     stays up, says so at /health/ready, and tries again.
     """
     with plain_errors():
-        settings = read_settings(os.environ)
+        settings = read_settings(os.environ | ({"TWIN_ROLE": role} if role else {}))
         start_logging(settings.log_level)
+        start_traces(settings.traces, os.environ)
         clock = _clock(practice_clock)
         note = "" if isinstance(clock, WallClock) else "practice clock"
         service = Service(
             settings, clock=clock, note=note
         )  # what is wrong with the files is said before the long wait
         warm_kernels()
-        code = asyncio.run(_serve(service))
+        try:
+            code = asyncio.run(_serve(service))
+        finally:
+            stop_traces()
     raise typer.Exit(code)
 
 

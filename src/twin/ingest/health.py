@@ -12,7 +12,7 @@ from twin.log.contract import Place
 class WorkerHealth:
     """One moment of a worker.
 
-    state           starting, running, stopped
+    state           starting, running, standby (of a forecaster), stopped
     positions       next offset a partition, as committed
     lag             records that wait on the log, by partition, when last asked
     last_commit_us  service time of the last commit, None before the first
@@ -27,17 +27,17 @@ class WorkerHealth:
     """
 
     state: str
-    positions: Mapping[str, int]
-    lag: Mapping[str, int]
-    last_commit_us: int | None
-    last_tick_us: int | None
-    problem: str | None
-    lost: Mapping[str, int]
-    records: int
-    commits: int
-    forecasts: int
-    forecasts_dropped: int
-    published: int
+    positions: Mapping[str, int] = field(default_factory=dict)
+    lag: Mapping[str, int] = field(default_factory=dict)
+    last_commit_us: int | None = None
+    last_tick_us: int | None = None
+    problem: str | None = None
+    lost: Mapping[str, int] = field(default_factory=dict)
+    records: int = 0
+    commits: int = 0
+    forecasts: int = 0
+    forecasts_dropped: int = 0
+    published: int = 0
     requests_refused: int = 0
     junction_findings: int = 0
     decisions_dropped: int = 0

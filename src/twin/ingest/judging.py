@@ -104,8 +104,11 @@ class Judge:
         self._readings = self._readings.on(checker, newest_us)
         self._events.stand_on(checker)
 
-    async def judge(self, fetched: Sequence[Records]) -> JudgedFetch:
-        """Judge every record. The caller repeats the whole call after a BackendError."""
+    async def judge(self, fetched: Sequence[Records], *, everything: bool = False) -> JudgedFetch:
+        """Judge every record. The caller repeats the whole call after a BackendError.
+
+        everything   ask history about every reading: other workers keep readings, too
+        """
         by_topic: dict[Topic, list[Records]] = {}
         for records in fetched:
             by_topic.setdefault(Topic(records.place.topic), []).append(records)
@@ -118,7 +121,8 @@ class Judge:
                 if topic not in OF_READINGS
             }
             readings = await self._readings.judge(
-                [*by_topic.get(Topic.READING, []), *by_topic.get(Topic.READING_COLUMNS, [])]
+                [*by_topic.get(Topic.READING, []), *by_topic.get(Topic.READING_COLUMNS, [])],
+                everything=everything,
             )
         except BackendError:
             self._events.resume(before)  # the same records come again: as if never seen

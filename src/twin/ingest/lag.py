@@ -6,14 +6,16 @@ A broker that hangs answers late or never, and the beat must not wait for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
 from twin.errors import BackendError
 from twin.ingest.health import Vitals
-from twin.log.contract import Log, Place
+from twin.log.contract import Log, Place, Records
 
+_LOG: Final = logging.getLogger(__name__)
 _EVERY_S: Final = 2.0
 
 
@@ -54,3 +56,12 @@ class LagProbe:
             self._asking.cancel()
             await asyncio.gather(self._asking, return_exceptions=True)
             self._asking = None
+
+
+def count_lost(vitals: Vitals, fetched: Sequence[Records]) -> None:
+    """Count what retention removed before it was read, and say so."""
+    for records in fetched:
+        if records.skipped:
+            vitals.lost[records.place] = vitals.lost.get(records.place, 0) + records.skipped
+            extra = {"place": str(records.place), "records": records.skipped}
+            _LOG.error("lost_retention", extra=extra)

@@ -76,8 +76,13 @@ class ReadingStage:
         )
         return stage
 
-    async def judge(self, fetched: Sequence[Records]) -> JudgedReadings:
-        """Give every record its verdict. Raises BackendError, nothing changed, without history."""
+    async def judge(
+        self, fetched: Sequence[Records], *, everything: bool = False
+    ) -> JudgedReadings:
+        """Give every record its verdict. Raises BackendError, nothing changed, without history.
+
+        everything   ask history about every row, not only those that it may have from here
+        """
         rows = self._unpacker.unpack(fetched)
         if not len(rows):
             return JudgedReadings()
@@ -89,7 +94,7 @@ class ReadingStage:
         whole = len(chosen) == len(rows)
         batch = decoded.batch if whole else decoded.batch.take(chosen)
         content = decoded.content if whole else decoded.content[chosen]
-        known, stored = await self._known(batch)
+        known, stored = await self._known(batch, everything=everything)
         # from here on the stage changes, and nothing is awaited
         verdicts = np.full(len(rows), Verdict.REJECTED, np.uint8)
         verdicts[chosen] = _repeated(batch, content, known, stored)
@@ -105,7 +110,7 @@ class ReadingStage:
             watermarks=self._moved(fetched),
         )
 
-    async def _known(self, batch: ReadingBatch) -> tuple[Bools, Ints]:
+    async def _known(self, batch: ReadingBatch, *, everything: bool) -> tuple[Bools, Ints]:
         """Ask history only about rows that it may have.
 
         A kept key is not newer than its sensor's newest applied reading, or it was late in some
@@ -115,6 +120,7 @@ class ReadingStage:
         maybe = (batch.time_us <= self._newest_us[batch.sensor]) | (
             batch.time_us < furthest_us - self._lateness_us
         )
+        maybe |= everything
         known = np.zeros(len(batch), np.bool_)
         stored = np.zeros(len(batch), np.int64)
         if maybe.any():

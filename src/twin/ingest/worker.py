@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from twin import tracing
 from twin.clock import Clock, datetime_from_us
 from twin.columns import Ints, ReadingBatch
 from twin.control.devices.orders import DeviceControl
@@ -25,13 +26,13 @@ from twin.control.signals.controller import SignalControl
 from twin.errors import BackendError
 from twin.events import DecisionEvent, Tick, Topic
 from twin.forecast.first import make_forecast
-from twin.ingest.applied import AppliedStage
+from twin.ingest.applied import AppliedStage, Mark
 from twin.ingest.check import Checker
 from twin.ingest.forecasting import ForecastCycle, Swap
 from twin.ingest.health import Vitals, WorkerHealth
 from twin.ingest.journal import Journal
 from twin.ingest.judging import Judge, newest_arrival_us
-from twin.ingest.lag import LagProbe
+from twin.ingest.lag import LagProbe, count_lost
 from twin.ingest.map_change import MapSwitch, Turn, map_in_use, snapshot_of
 from twin.ingest.order import NEVER_US
 from twin.ingest.patience import Patience
@@ -309,11 +310,14 @@ class Worker:
 
     async def _take(self, fetched: Sequence[Records]) -> None:
         """Judge, observe and commit one fetch."""
-        self._count_lost(fetched)
+        count_lost(self._vitals, fetched)
         handed_on = [one for one in fetched if one.place.topic == InnerTopic.APPLIED]
         judging = [one for one in fetched if one.place.topic != InnerTopic.APPLIED]
+        journey = tracing.taken(records.headers for records in fetched)
         judged = await self._patience.until_done(lambda: self._judge.judge(judging))
-        batch, marks = judged.live, {}
+        journey = tracing.judged(journey, sum(len(records) for records in fetched))
+        batch = judged.live
+        marks: dict[int, Mark] = {}
         if handed_on:
             readings, marks = self._applied.take(handed_on)
             readings = ReadingBatch.concatenate([batch.readings, readings])
@@ -343,6 +347,7 @@ class Worker:
             ),
             now_us,
         )
+        tracing.committed(journey)
         self._positions.update(moved)
         self._vitals.records += sum(len(records) for records in fetched)
         if decided:
@@ -402,6 +407,7 @@ class Worker:
         self._vitals.last_tick_us = now_us
         if turn.prepared is not None:
             self._on_map(self._live.network)
+        tracing.pictured(picture.sequence)
         self._on_picture(picture)
         if decided:
             self._on_decisions(decided)
@@ -461,13 +467,3 @@ class Worker:
             density_vpm=links.density_vpm.astype(np.float32).tobytes(),
             source=links.source.tobytes(),
         )
-
-    def _count_lost(self, fetched: Sequence[Records]) -> None:
-        for records in fetched:
-            if records.skipped:
-                lost = self._vitals.lost
-                lost[records.place] = lost.get(records.place, 0) + records.skipped
-                _LOG.error(
-                    "lost_retention",
-                    extra={"place": str(records.place), "records": records.skipped},
-                )

@@ -131,7 +131,7 @@ async def add_tallies(connection: AsyncConnection, tallies: Sequence[Tally]) -> 
     reasons = [
         {"source": tally.source, "topic": tally.topic, "reason": reason, "count": count}
         for tally in tallies
-        for reason, count in tally.reasons.items()
+        for reason, count in sorted(tally.reasons.items())  # one order: no ring of waiting workers
     ]
     if not reasons:
         return

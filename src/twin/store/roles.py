@@ -54,7 +54,7 @@ async def take_lease(database: Database, name: str, owner: str, *, for_s: float)
         row = {"name": name, "owner": owner, "epoch": 1, "until_us": until_us}
         same = lease.c.owner == owner
         statement = insert(connection, lease).values(row)
-        statement = statement.on_conflict_do_update(
+        taken = statement.on_conflict_do_update(
             index_elements=["name"],
             set_={
                 "owner": owner,
@@ -63,8 +63,8 @@ async def take_lease(database: Database, name: str, owner: str, *, for_s: float)
             },
             where=same | (lease.c.until_us <= now_us),
         ).returning(lease.c.epoch)
-        taken = (await connection.execute(statement)).scalar_one_or_none()
-    return None if taken is None else Lease(name, owner, int(taken), until_us)
+        epoch = (await connection.execute(taken)).scalar_one_or_none()
+    return None if epoch is None else Lease(name, owner, int(epoch), until_us)
 
 
 async def release_lease(database: Database, held: Lease) -> None:
