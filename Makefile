@@ -4,7 +4,7 @@ BIN := .venv/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint prove bench serve services kafka postgis docs shots release lock clean
+.PHONY: help setup demo test check lint prove faults bench serve services kafka postgis docs shots release lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,11 @@ lint: ## write the formatting, then lint
 prove: ## the long proofs on real data (TWIN_SHARED_DATA=folder); writes docs/reports/
 	@$(PYTHON) tools/setup.py bench console
 	@$(BIN)/python tools/prove.py
+
+faults: need-python ## kill, starve and cut off the service, a million events long; FAULTS="--events 20000 ..."
+	@$(PYTHON) tools/setup.py dev
+	@$(BIN)/python tools/services/servers.py prepare
+	@$(BIN)/python tools/faults/fault_suite.py $(FAULTS)
 
 bench: ## measure against peers in the same run
 	@$(PYTHON) tools/setup.py bench

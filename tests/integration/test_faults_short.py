@@ -16,7 +16,7 @@ import pytest
 from fault_plan import IN_FILE, KINDS, WEIGHTS
 from fault_run import Outcome, Run, Setup
 from fault_servers import may_mount
-from faults import clear
+from fault_suite import clear
 
 from real_parts import require
 

@@ -106,9 +106,14 @@ def watch(fuse: Fuse) -> None:
 
     commits.__dict__["_move"] = watched_move
     outbox.__dict__["done"] = watched_done
+    _replace(write, watched_write)
+
+
+def _replace(write: Any, by: Any) -> None:
+    """Put another `write_commit` wherever it was imported."""
     for name, module in list(sys.modules.items()):
         if name.startswith("twin.") and getattr(module, "write_commit", None) is write:
-            module.__dict__["write_commit"] = watched_write
+            module.__dict__["write_commit"] = by
 
 
 def tell_state(path: Path) -> None:
@@ -124,14 +129,24 @@ def tell_state(path: Path) -> None:
     worker.Worker.close = watched_close  # type: ignore[method-assign]
 
 
-def break_it(how: str) -> None:
+def break_it(how: str, fuse: Fuse) -> None:
     """Break the program: `offset` is committed apart from its rows, `keys` are not compared."""
     if how == "offset":
+        move, write = commits._move, commits.write_commit
 
         async def stay(connection: Any, commit: Commit) -> None:
             """Leave the stored offset where it is."""
 
+        async def write_apart(database: Any, commit: Commit) -> bool:
+            stored = await write(database, commit)
+            if commit.tallies:
+                fuse.comes_to("committed")
+            async with database.write() as connection:
+                await move(connection, commit)
+            return stored
+
         commits.__dict__["_move"] = stay
+        _replace(write, write_apart)
     elif how == "keys":
 
         def anything(batch: Any, content: Any, known: Any, stored: Any) -> Any:
@@ -154,8 +169,9 @@ def child(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["env"])
     code = 1
     try:
-        break_it(order["env"].get("FAULTS_BREAK", ""))
-        watch(Fuse(Path(order["env"]["FAULTS_ARM"])))
+        fuse = Fuse(Path(order["env"]["FAULTS_ARM"]))
+        break_it(order["env"].get("FAULTS_BREAK", ""), fuse)
+        watch(fuse)
         tell_state(Path(order["env"]["FAULTS_STATE"]))
         app(order["args"])
     except SystemExit as ended:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import math
+import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from twin.store import people
 from twin.store.database import Database
 
 _FELT_S: Final = 8.0
-_FUSE_S: Final = 20.0
+_FUSE_S: Final = 60.0
 _MINUTE_US: Final = 60_000_000
 _IMPATIENT: Final = 0.2
 """Share of the faults after which the next one does not wait until the service is ready."""
@@ -253,7 +254,7 @@ class Run:
         failed = sender.failed.total()
         kind, _, moment = fault.kind.partition("_")
         if kind == "killed":
-            how = await self._kill(moment, rng.randint(1, 3), rng.uniform(0, 1), service)
+            how = await self._kill(moment, rng, sender, service)
         elif kind == "disk":
             name = rng.choice(sorted(servers.disks))
             how = await self._disk(name, sender, service, servers)
@@ -274,17 +275,22 @@ class Run:
             "seconds": round(time.monotonic() - began, 2),
         }
 
-    async def _kill(self, moment: str, number: int, wait_s: float, service: Service) -> str:
+    async def _kill(self, moment: str, rng: random.Random, sender: Sender, service: Service) -> str:
         """Kill the process, by its own hand at a chosen moment or from outside at any."""
         if not moment:
-            await asyncio.sleep(wait_s)
+            await asyncio.sleep(rng.uniform(0, 1))
             await asyncio.to_thread(service.kill)
             return "killed from outside"
         await asyncio.to_thread(service.wait_ready)
+        number = rng.randint(1, 3)
         service.arm(moment, number)
-        if await asyncio.to_thread(service.wait_death, _FUSE_S):
-            return f"killed itself, {moment}, commit {number}"
-        raise AssertionError(f"the fuse '{moment}' did not burn: {service.last_words()}")
+        end_s = time.monotonic() + _FUSE_S
+        while not await asyncio.to_thread(service.wait_death, 1.0):
+            await sender.allow_more()  # all that was allowed may have been worked off before
+            if time.monotonic() > end_s:
+                words = service.last_words()
+                raise AssertionError(f"the fuse '{moment} {number}' did not burn: {words}")
+        return f"killed itself, {moment}, commit {number}"
 
     async def _disk(self, name: str, sender: Sender, service: Service, servers: Servers) -> str:
         """Fill a disk, wait until it hurts, make room, start what died of it."""

@@ -149,14 +149,19 @@ class Sender:
         for one in deliveries:
             if one.number not in done:
                 self._lanes[one.lane].append(one)
+        self._claimed = self.acknowledged
         self._allowed = 0
         self._moved = asyncio.Condition()
 
     async def allow(self, events: int) -> None:
-        """Let the lanes go on until so many events are acknowledged in all."""
+        """Let the lanes go on until so many events are on their way or acknowledged in all."""
         async with self._moved:
-            self._allowed = events
+            self._allowed = max(events, self._allowed)
             self._moved.notify_all()
+
+    async def allow_more(self) -> None:
+        """Let one delivery more go out, at least."""
+        await self.allow(self._claimed + 1)
 
     async def reached(self, events: int) -> None:
         """Wait until so many events are acknowledged."""
@@ -179,7 +184,8 @@ class Sender:
     async def _lane(self, lane: list[Delivery], client: httpx.AsyncClient, record: Any) -> None:
         for delivery in lane:
             async with self._moved:
-                await self._moved.wait_for(lambda: self.acknowledged < self._allowed)
+                await self._moved.wait_for(lambda: self._claimed < self._allowed)
+                self._claimed += delivery.events
             while True:
                 self._note(record, delivery, _BEGUN)
                 problem = await self._attempt(delivery, client)
