@@ -10,6 +10,7 @@ import numpy as np
 
 from twin.columns import Floats
 from twin.errors import Fault, InputError
+from twin.perceive.corridor.ensemble_field import ensemble_field
 from twin.perceive.corridor.nowcast import Nowcast
 from twin.perceive.corridor.reports import Grid, report_field
 from twin.perceive.corridor.smoothing import smooth
@@ -19,10 +20,17 @@ FIRST_GUESS_MPS: Final = mps_from_kph(60.0)
 
 
 class Method(StrEnum):
-    """How the gaps between detectors are filled."""
+    """How the gaps between detectors are filled.
+
+    NOWCAST     kriging along waves whose speed is learned on line; the most exact
+    SMOOTHING   the adaptive smoothing method of the literature
+    ENSEMBLE    an ensemble of cell transmission models on line; it looks only back, so off line
+                is adaptive smoothing's
+    """
 
     NOWCAST = "nowcast"
     SMOOTHING = "smoothing"
+    ENSEMBLE = "ensemble"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +68,14 @@ def reconstruct(
         raise InputError(Fault("v", "NaN", f"rows {reports.row.tolist()} hold no value"))
     if seen.min() < 0:
         raise InputError(Fault("v", f"{seen.min():g}", "a detector's mean speed is negative"))
-    if method is Method.SMOOTHING:
-        online = smooth(reports, grid, online=True, first_mps=first_mps)
-        offline = smooth(reports, grid, online=False, first_mps=first_mps)
-        unknown = np.full_like(online, np.nan)
-        return Reconstruction(online, offline, unknown, unknown)
-    nowcast = Nowcast(reports, grid, first_mps=first_mps)
-    now, after = nowcast.online(), nowcast.offline()
-    return Reconstruction(now.speed_mps, after.speed_mps, now.sd_mps, after.sd_mps)
+    if method is Method.NOWCAST:
+        nowcast = Nowcast(reports, grid, first_mps=first_mps)
+        now, after = nowcast.online(), nowcast.offline()
+        return Reconstruction(now.speed_mps, after.speed_mps, now.sd_mps, after.sd_mps)
+    offline = smooth(reports, grid, online=False, first_mps=first_mps)
+    unknown = np.full_like(offline, np.nan)
+    if method is Method.ENSEMBLE:
+        now = ensemble_field(reports, grid, first_mps=first_mps)
+        return Reconstruction(now.speed_mps, offline, now.sd_mps, unknown)
+    online = smooth(reports, grid, online=True, first_mps=first_mps)
+    return Reconstruction(online, offline, unknown, unknown)
