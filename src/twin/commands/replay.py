@@ -24,6 +24,7 @@ from rich.table import Table
 from twin.clock import WallClock, iso_from_us, us_from_datetime
 from twin.commands.console import ERR, OUT, plain_errors, print_json, progress
 from twin.commands.maps import read_stations
+from twin.commands.replay_day import PastJob, replay_day, show_day
 from twin.errors import Fault, InputError
 from twin.events import Topic
 from twin.forecast.result import Forecast, Method
@@ -68,12 +69,20 @@ class _Job:
 
 def replay(
     source: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
-            help="Scenario folder, or a detector week (.npz, or a folder with one).",
+            help="Scenario folder, or a detector week (.npz, or a folder with one). With --day: "
+            "folder of exported days; without it the database of TWIN_DATABASE.",
             exists=True,
         ),
-    ],
+    ] = None,
+    day: Annotated[
+        str, typer.Option("--day", help="Do this past UTC day again, YYYY-MM-DD, and compare.")
+    ] = "",
+    first: Annotated[
+        str, typer.Option("--from", help="With --day: begin at this time, e.g. 07:30 (UTC).")
+    ] = "",
+    last: Annotated[str, typer.Option("--to", help="With --day: end at this time.")] = "",
     timezone: Annotated[
         str | None, typer.Option("--tz", help="Time zone of a detector week, e.g. Europe/Madrid.")
     ] = None,
@@ -102,13 +111,24 @@ def replay(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
-    """Feed a recording through the log and account for every record of it.
+    """Feed a recording through the log and account for every record of it, or do a day again.
+
+    With --day a past day of the service is done again from its history, step by step; every
+    picture, signal decision and forecast is compared with what it was when it was live. Exit code
+    1: something came out differently, and the first difference is named.
 
     Prints the verdicts, the hash of the live state and, with --at, the measured picture in km/h.
     A replay that was cut off goes on where its log ends when it is given the same --data (or
     --database and --log). Exit code 1: a record is not accounted for.
     """
     with plain_errors():
+        if day:
+            document, equal = asyncio.run(replay_day(PastJob(day, first, last, source)))
+            (print_json if as_json else show_day)(document)
+            raise typer.Exit(0 if equal else 1)
+        if source is None:
+            rule = "name a recording, or a past day with --day YYYY-MM-DD"
+            raise InputError(Fault("SOURCE", "", rule, "missing"))
         folder = data or Path(tempfile.mkdtemp(prefix="twin-replay-"))
         folder.mkdir(parents=True, exist_ok=True)
         ERR.print(f"data in {folder}", highlight=False, soft_wrap=True)

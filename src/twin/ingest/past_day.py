@@ -33,9 +33,11 @@ from twin.picture import decisions_digest, forecast_digest
 from twin.store.origins import Origins
 from twin.store.past import Past, Readings, Vehicles
 from twin.store.records import Opening, Step
+from twin.units import SECOND_US
 
 Make = Callable[[ForecastInput], Forecast]
 _MOST_NAMED: Final = 20
+_SOON_US: Final = 300 * SECOND_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,13 @@ class PastDay:
     async def run(
         self, from_us: int, to_us: int, *, on_progress: Callable[[int], None] = lambda _: None
     ) -> DayOutcome:
-        """Replay from the last opening at or before `from_us` until `to_us`, and compare.
+        """Replay from `from_us` until `to_us`, and compare.
 
-        `on_progress` gets the time that was come to. Raises InputError when nothing was kept of
-        these days, MapError when a map is missing.
+        It begins at the opening right after `from_us`, where a day has one, else at the last one
+        before. `on_progress` gets the time that was come to. Raises InputError when nothing was
+        kept of these days, MapError when a map is missing.
         """
-        opening = await self._past.opening(from_us)
+        opening = await self._beginning(from_us)
         if opening is None or opening.time_us > to_us:
             rule = "no steps were kept of this time; TWIN_KEEP_STEPS_D says how long they are"
             raise InputError(Fault("--day", iso_from_us(from_us), rule, "unknown"))
@@ -127,14 +130,23 @@ class PastDay:
             on_progress(part[-1].time_us)
         return self.outcome
 
+    async def _beginning(self, from_us: int) -> Opening | None:
+        """Choose where to begin: soon after `from_us` if that loses next to nothing."""
+        after = await self._past.opening_after(from_us - 1)
+        if after is not None:
+            lost = [part async for part in self._past.steps(from_us - 1, after.time_us)]
+            first_us = lost[0][0].time_us if lost else after.time_us
+            if after.time_us - first_us <= _SOON_US:
+                return after
+        return await self._past.opening_before(from_us) or after
+
     async def _open(self, opening: Opening, to_us: int) -> None:
         opened = decode_opening(zlib.decompress(opening.body))
         network = await self._past.network(opening.map_version)
         terms = opened.terms
         rules = self._rules if self._vehicles is not None else None
-        if rules is not None and rules.version != terms.rules:
-            rule = f"version {terms.rules or '(none)'} was in force; give its file"
-            raise InputError(Fault("TWIN_ACCESS_RULES", rules.version, rule, "conflict"))
+        if (rules.version if rules else "") != terms.rules:
+            rules = self._vehicles = None  # other rules decide otherwise: the counts are taken
         self._live = Live(
             network,
             rules=rules,
@@ -255,6 +267,7 @@ class PastDay:
         self.outcome.pictures += 1
         if found != step.picture:
             self.outcome.differs(step.now_us, "picture", step.picture, found)
+        self._live.closed_scores()  # they leave the memory as they left it live
         self._compare_decided(step, decided)
         if step.begun:
             self._pending = self._live.forecast_input(step.now_us)
@@ -286,8 +299,8 @@ class PastDay:
 
     async def _start(self, step: Step) -> None:
         """Go on from what the start found, after comparing it with what is known here."""
-        opening = await self._past.opening_at(step.time_us)
-        if opening is None:
+        opening = await self._past.opening_before(step.time_us)
+        if opening is None or opening.time_us != step.time_us:
             self.outcome.differs(step.time_us, "start", "a state was kept", "it is not there")
             return
         before = self._live

@@ -19,12 +19,12 @@ Versions = Mapping[tuple[str, int], DecisionEvent]
 class Past(Protocol):
     """Where past days are kept."""
 
-    async def opening(self, time_us: int) -> Opening | None:
-        """Return the last opening at or before a moment, else the first after it, else None."""
+    async def opening_before(self, time_us: int) -> Opening | None:
+        """Return the last opening at or before a moment, None if there is none."""
         ...
 
-    async def opening_at(self, time_us: int) -> Opening | None:
-        """Return the opening of the step of exactly this time."""
+    async def opening_after(self, time_us: int) -> Opening | None:
+        """Return the first opening after a moment, None if there is none."""
         ...
 
     def steps(self, after_us: int, to_us: int) -> AsyncIterator[list[Step]]:
@@ -73,15 +73,13 @@ class StoredDays:
         """Ask this database."""
         self._database = database
 
-    async def opening(self, time_us: int) -> Opening | None:
+    async def opening_before(self, time_us: int) -> Opening | None:
         """See `Past`."""
-        before = await steps.opening_before(self._database, time_us)
-        return before or await steps.opening_after(self._database, time_us)
+        return await steps.opening_before(self._database, time_us)
 
-    async def opening_at(self, time_us: int) -> Opening | None:
+    async def opening_after(self, time_us: int) -> Opening | None:
         """See `Past`."""
-        found = await steps.opening_before(self._database, time_us)
-        return found if found is not None and found.time_us == time_us else None
+        return await steps.opening_after(self._database, time_us)
 
     def steps(self, after_us: int, to_us: int) -> AsyncIterator[list[Step]]:
         """See `Past`."""
