@@ -32,11 +32,13 @@ from twin.api import (
     pages,
     picture,
     problems,
+    processes,
     scenarios,
     scores,
     session,
     stream,
     street,
+    tiles,
 )
 from twin.api.outer import Outer
 from twin.api.roles import MATRIX
@@ -44,6 +46,7 @@ from twin.api.routes import Endpoint, register
 from twin.api.served import Served
 
 ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    *tiles.ENDPOINTS,  # before the layers, which would take tiles.json for one
     *network.ENDPOINTS,
     *maps.ENDPOINTS,
     *picture.ENDPOINTS,
@@ -63,6 +66,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *deadletters.ENDPOINTS,
     *scenarios.ENDPOINTS,
     *accounting.ENDPOINTS,
+    *processes.ENDPOINTS,
     *clock.ENDPOINTS,
     *session.ENDPOINTS,
     *stream.ENDPOINTS,

@@ -67,6 +67,8 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/clock"): EVERY_ROLE,
     ("GET", f"{API}/network"): _MAP,
     ("GET", f"{API}/network/quality"): _MAP,
+    ("GET", f"{API}/network/{{version}}/tiles.json"): _MAP,
+    ("GET", f"{API}/network/{{version}}/tiles/{{z}}/{{x}}/{{y}}.mvt"): _MAP,
     ("GET", f"{API}/network/{{version}}/{{layer}}"): _MAP,
     ("GET", f"{API}/network/versions"): _MAP,
     ("GET", f"{API}/network/changes"): _MAP,
@@ -112,6 +114,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/scenarios/{{job_id}}/results"): _PLANS,
     ("GET", f"{API}/scenarios/{{job_id}}/file"): _PLANS,
     ("GET", f"{API}/accounting"): _TRAFFIC,
+    ("GET", f"{API}/processes"): _TRAFFIC,
     ("GET", "/{page:path}"): ANYONE,
 }
 

@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 from twin import tracing
 from twin.api.board import Board
 from twin.api.scenario_jobs import ScenarioJobs
+from twin.api.tile_shelf import TileShelf
 from twin.api.tokens import Tokens
 from twin.clock import Clock, WallClock
 from twin.events import Topic
@@ -57,6 +58,7 @@ class Served:
     wall: Clock = field(default_factory=WallClock)
     console: Path = CONSOLE_FOLDER
     secure_cookies: bool = False
+    tiles: TileShelf = field(default_factory=TileShelf)
     tokens: Tokens | None = None  # of an identity provider, where there is one
     approve_wait_s: float = 2.0
     future_s: float = FUTURE_S
