@@ -15,11 +15,12 @@ from typing import Final
 import numpy as np
 
 from twin.columns import Floats, Ints
+from twin.forecast.learned.calendar import SLOTS
 from twin.forecast.learned.memory import STEPS
 
 PRIOR: Final = -4.0  # logarithm of a weight against that of the last value
-SHARED_RATE: Final = 0.4
-OWN_RATE: Final = 0.02
+SHARED_RATE: Final = 1.0
+OWN_RATE: Final = 0.1
 OWN_KEPT: Final = 0.9995
 FULL_CROWD: Final = 100.0  # stations that make one row's mean gradient trustworthy
 BOUND: Final = 6.0
@@ -44,6 +45,17 @@ class Regime(IntEnum):
     SILENT = 2
 
 
+SILENT_PRIOR: Final = {
+    Expert.LAST_VALUE: -2.0,
+    Expert.USUAL: -3.0,
+    Expert.DAMPED: -1.5,
+    Expert.LINEAR: -3.0,
+    Expert.TREES: 0.0,
+}
+"""The dead never say who was right; the trees have learned what silence is like."""
+STALE_RATE: Final = 0.1  # by which the last word of a silent station loses, each row
+
+
 @dataclass(slots=True)
 class Blend:
     """Logarithms of weights, and the size of an error.
@@ -61,26 +73,46 @@ class Blend:
         """Return a blend that trusts the last value."""
         shared = np.full((len(Regime), STEPS, len(Expert)), PRIOR)
         shared[:, :, Expert.LAST_VALUE] = 0.0
+        shared[Regime.SILENT] = [SILENT_PRIOR[one] for one in Expert]
         return cls(shared, np.zeros((STEPS, stations, len(Expert))), np.full(STEPS, np.nan))
 
 
-def weights(blend: Blend, regime: Ints, heard: Floats) -> Floats:
+def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 1.0) -> Floats:
     """Return weights (STEPS, n, experts) that sum to one over the experts that speak.
 
-    regime (n,), heard (STEPS, n, experts): what each says, NaN = nothing.
+    regime (n,), age (n,) rows since the last reading, heard (STEPS, n, experts): what each says,
+    NaN = nothing. The experts other than
+    the last value get `most` of the weight together at the utmost, where a last value is known.
     """
-    power = blend.shared[regime].transpose(1, 0, 2) + blend.own
+    silent = regime == Regime.SILENT
+    own = np.where(silent[:, None], 0.0, blend.own)
+    power = blend.shared[regime].transpose(1, 0, 2) + own
+    power[:, :, Expert.LAST_VALUE] -= np.where(silent, STALE_RATE * age, 0.0)
     speaks = np.isfinite(heard)
     power = np.where(speaks, power, -np.inf)
     top = power.max(axis=2, keepdims=True)
     raised = np.exp(power - np.where(np.isfinite(top), top, 0.0))
-    return raised / np.maximum(raised.sum(axis=2, keepdims=True), 1e-300)
+    share = raised / np.maximum(raised.sum(axis=2, keepdims=True), 1e-300)
+    last = share[:, :, Expert.LAST_VALUE]
+    limit = np.where(speaks[:, :, Expert.LAST_VALUE] & (1.0 - last > most), most, 1.0 - last)
+    share = share * (limit / np.maximum(1.0 - last, 1e-300))[:, :, None]
+    share[:, :, Expert.LAST_VALUE] = np.where(speaks[:, :, Expert.LAST_VALUE], 1.0 - limit, 0.0)
+    return share
+
+
+def most_weight(rows: int) -> float:
+    """Return what the experts may weigh after so many rows: a night says little of a morning."""
+    return min(1.0, (rows / SLOTS) ** 2)
 
 
 def mix(weight: Floats, heard: Floats) -> Floats:
-    """Return the weighted mean, (STEPS, n); NaN where nobody speaks."""
-    total = (weight * np.nan_to_num(heard)).sum(axis=2)
-    return np.where(np.isfinite(heard).any(axis=2), total, np.nan)
+    """Return the weighted mean, (STEPS, n); NaN where nobody speaks.
+
+    It is the last value plus the weighted ways from it: where all agree it is just what they say.
+    """
+    last = np.nan_to_num(heard[:, :, Expert.LAST_VALUE])
+    ways = np.nan_to_num(heard - last[:, :, None])
+    return np.where(np.isfinite(heard).any(axis=2), last + (weight * ways).sum(axis=2), np.nan)
 
 
 def learn(blend: Blend, heard: Floats, mixed: Floats, regime: Ints, truth: Floats) -> None:
@@ -96,11 +128,13 @@ def learn(blend: Blend, heard: Floats, mixed: Floats, regime: Ints, truth: Float
     scale = np.where(blend.scale > 1e-9, blend.scale, np.nan)[:, None, None]
     pull = np.sign(error)[:, :, None] * (heard - mixed[:, :, None]) / scale
     pull = np.clip(np.where(known[:, :, None] & np.isfinite(pull), pull, 0.0), -5.0, 5.0)
+    loss = (np.abs(heard - truth[:, None]) - last[:, :, None]) / scale
+    loss = np.where(known[:, :, None] & np.isfinite(loss), loss, 0.0)
     for one in Regime:
         chosen = known & (regime == one)
         count = chosen.sum(axis=1)
-        mean = (pull * chosen[:, :, None]).sum(axis=1) / np.maximum(count, 1)[:, None]
-        trust = np.minimum(1.0, np.sqrt(count / FULL_CROWD))[:, None]
+        mean = (loss * chosen[:, :, None]).sum(axis=1) / np.maximum(count, 1)[:, None]
+        trust = np.minimum(1.0, count / FULL_CROWD)[:, None]
         blend.shared[one] -= SHARED_RATE * trust * mean
     blend.shared -= blend.shared.max(axis=2, keepdims=True)
     np.maximum(blend.shared, -BOUND, out=blend.shared)

@@ -29,6 +29,7 @@ AHEAD_NAMES: Final = (
 )  # fmt: skip
 NAMES: Final = NOW_NAMES + AHEAD_NAMES
 STEADY: Final = 2  # rows around yesterday's
+AGED: Final = 36  # rows: a longer silence is not told apart
 
 
 def now_block(memory: Memory, near: Neighbours, calendar: Calendar) -> Floats:
@@ -47,7 +48,7 @@ def now_block(memory: Memory, near: Neighbours, calendar: Calendar) -> Floats:
         value[0] - value[6], value[0] - value[12],
         deviation[:3].mean(axis=0), np.nan_to_num(deviation).mean(axis=0),
         np.abs(np.diff(value, axis=0)).mean(axis=0), np.fmin.reduce(value, axis=0),
-        memory.fast, memory.slow, memory.age,
+        memory.fast, memory.slow, np.minimum(memory.age, AGED),
         _mean(ahead[0]), _mean(ahead[0]) - _mean(ahead[1]),
         _mean(behind[0]), _mean(behind[0]) - _mean(behind[1]),
         ahead[0][:, 0], ahead[0][:, 1], ahead[0][:, 2], behind[0][:, 0], behind[0][:, 1],

@@ -10,7 +10,7 @@ import numpy as np
 
 from twin.columns import Bools, Floats
 from twin.forecast.learned import linear as lines
-from twin.forecast.learned.calendar import Calendar
+from twin.forecast.learned.calendar import SLOTS, Calendar
 from twin.forecast.learned.features import NAMES, Singles, ahead_block, join, now_block
 from twin.forecast.learned.linear import Linear
 from twin.forecast.learned.memory import (
@@ -32,7 +32,12 @@ LEAST_ROWS_TREES: Final = 144
 LEAST_EXAMPLES: Final = 5_000
 EXAMPLES: Final = 230_000  # for the trees: more cost more than they bring
 QUIET_SHARE: Final = 1.0 / 3.0  # of quiet examples are drawn; each then counts three times
-ONSET_WEIGHT: Final = 1.0
+ONSET_WEIGHT: Final = 1.6  # of an example that becomes congested: the median sees it sooner
+LOOK_EVERY: Final = 2  # rows: the next one is nearly the same
+SILENT_EVERY: Final = 6  # rows: silence is looked at less often
+SILENT_WEIGHT: Final = 0.5  # of an example of silence
+OUTAGE_ROWS: Final = 144
+OUTAGE_SHARE: Final = 0.15
 CONGESTED: Final = 0.6  # of the 85th percentile
 _LIVELY_DEVIATION: Final = 0.06  # of the 85th percentile
 _LIVELY_WANDER: Final = 0.03
@@ -73,11 +78,18 @@ def fit(
     fade = _fades(deviation)
     high = _high(values)
     on_stage("what was seen then")
-    memory, examples = _replay(values, given, left_out, calendar, known, fade, high)
+    history = _History(values, given, left_out, calendar, known, fade, high)
+    looked_at = values.size * STEPS / _look_every(len(values))
+    share = min(1.0, EXAMPLES / max(1.0, 0.55 * looked_at))
+    draw = _Draw(share, high, np.random.default_rng(SEED))
+    memory, examples = _replay(history, draw)
+    on_stage("what silence looks like")
+    silent = _outages(values.shape, draw.chance)
+    _, quiet = _replay(history, draw, silent=silent, together=memory.together)
     on_stage("lines")
     line = _lines(examples)
     on_stage("trees")
-    trees = _trees(examples, len(values))
+    trees = _trees(examples, quiet, len(values))
     return Model(known, fade, high, memory.together, line, trees)
 
 
@@ -113,60 +125,94 @@ def _fades(deviation: Floats) -> Floats:
     return fade
 
 
+@dataclass(frozen=True, slots=True)
+class _History:
+    """What is replayed: values and given (rows, n), left_out (3, rows, n), fade, high (n,)."""
+
+    values: Floats
+    given: Floats | None
+    left_out: Floats
+    calendar: Calendar
+    near: Neighbours
+    fade: Floats
+    high: Floats
+
+    def given_rows(self, rows: slice) -> Floats | None:
+        """Return the given profile of some rows."""
+        return None if self.given is None else self.given[rows]
+
+
 def _replay(
-    values: Floats,
-    given: Floats | None,
-    left_out: Floats,
-    calendar: Calendar,
-    near: Neighbours,
-    fade: Floats,
-    high: Floats,
+    history: _History, draw: _Draw, *, silent: Bools | None = None, together: Floats | None = None
 ) -> tuple[Memory, _Examples]:
-    """See the history again row by row, and collect what the models learn from."""
-    rows, stations = values.shape
+    """See the history again row by row, and collect what the models learn from.
+
+    silent (rows, n): readings that are withheld; then only examples of silent stations are drawn.
+    """
+    rows, stations = history.values.shape
     memory, examples = Memory.empty(stations), _Examples()
-    memory.high = high.copy()
-    draw = np.random.default_rng(SEED)
-    share = min(1.0, EXAMPLES / max(1.0, 0.55 * rows * stations * STEPS))
+    every = _look_every(rows) if silent is None else SILENT_EVERY
+    memory.high = history.high.copy()
+    if together is not None:
+        memory.together = together.copy()
     for row in range(rows):
         ahead_rows = slice(row, row + STEPS + 1)
-        day = left_out[:, ahead_rows]
-        usual = usual_of(None if given is None else given[ahead_rows], day)
-        observe(memory, values[row], usual[0], near, None)
-        memory.high = high.copy()
-        if row < LAGS or row + STEPS >= rows:
+        day, given = history.left_out[:, ahead_rows], history.given_rows(ahead_rows)
+        seen = history.values[row]
+        if silent is not None:
+            seen = np.where(silent[row], np.nan, seen)
+        observe(memory, seen, usual_of(given, day)[0], history.near, None)
+        memory.high = history.high.copy()
+        if row < LAGS or row + STEPS >= rows or row % every:
             continue
-        now = now_block(memory, near, calendar)
-        ahead = ahead_block(memory, near, None if given is None else given[ahead_rows], day, fade)
-        truth = values[row + 1 : row + 1 + STEPS]
-        examples.now.append(now[:, lines.NOW_USED].astype(np.float32))
-        examples.ahead.append(ahead[..., (*lines.AHEAD_USED, lines.DAMPED)].astype(np.float32))
-        examples.truth.append(truth)
-        _draw(examples, now, ahead, truth, high, share, draw)
+        now = now_block(memory, history.near, history.calendar)
+        ahead = ahead_block(memory, history.near, given, day, history.fade)
+        truth = history.values[row + 1 : row + 1 + STEPS]
+        if silent is None:
+            examples.now.append(now[:, lines.NOW_USED].astype(np.float32))
+            examples.ahead.append(ahead[..., (*lines.AHEAD_USED, lines.DAMPED)].astype(np.float32))
+            examples.truth.append(truth)
+            draw.lively(examples, now, ahead, truth)
+        else:
+            draw.silent(examples, now, ahead, truth, silent[row])
     return memory, examples
 
 
-def _draw(
-    examples: _Examples,
-    now: Floats,
-    ahead: Floats,
-    truth: Floats,
-    high: Floats,
-    share: float,
-    draw: np.random.Generator,
-) -> None:
-    """Draw rows for the trees: lively ones more often, with weights that make up for it."""
-    table = join(now, ahead, _ALL_STEPS)
-    lively = _lively(table, np.tile(high, STEPS))
-    chance = np.where(lively, share, QUIET_SHARE * share)
-    flat = truth.reshape(-1)
-    chosen = (draw.random(len(table)) < chance) & np.isfinite(flat)
-    weight = 1.0 / chance[chosen]
-    limit = CONGESTED * np.tile(high, STEPS)[chosen]
-    onset = (table[chosen, 0] >= limit) & (flat[chosen] < limit)
-    examples.table.append(table[chosen])
-    examples.target.append(flat[chosen])
-    examples.weight.append(weight * np.where(onset, ONSET_WEIGHT, 1.0))
+@dataclass(frozen=True, slots=True)
+class _Draw:
+    """Draws the rows that the trees learn from; `share` of the lively ones."""
+
+    share: float
+    high: Floats
+    chance: np.random.Generator
+
+    def lively(self, into: _Examples, now: Floats, ahead: Floats, truth: Floats) -> None:
+        """Draw lively rows more often than quiet ones, with weights that make up for it."""
+        table = join(now, ahead, _ALL_STEPS)
+        high = np.tile(self.high, STEPS)
+        chance = np.where(_lively(table, high), self.share, QUIET_SHARE * self.share)
+        self._take(into, table, truth, chance, 1.0)
+
+    def silent(
+        self, into: _Examples, now: Floats, ahead: Floats, truth: Floats, silent: Bools
+    ) -> None:
+        """Draw rows of silent stations."""
+        table = join(now, ahead, _ALL_STEPS)
+        chance = np.where(
+            np.tile(silent, STEPS), min(1.0, SILENT_EVERY / LOOK_EVERY * self.share), 0.0
+        )
+        self._take(into, table, truth, chance, SILENT_WEIGHT * SILENT_EVERY / LOOK_EVERY)
+
+    def _take(
+        self, into: _Examples, table: Singles, truth: Floats, chance: Floats, worth: float
+    ) -> None:
+        flat = truth.reshape(-1)
+        chosen = (self.chance.random(len(table)) < chance) & np.isfinite(flat)
+        limit = CONGESTED * np.tile(self.high, STEPS)[chosen]
+        onset = (table[chosen, 0] >= limit) & (flat[chosen] < limit)
+        into.table.append(table[chosen])
+        into.target.append(flat[chosen])
+        into.weight.append(worth / chance[chosen] * np.where(onset, ONSET_WEIGHT, 1.0))
 
 
 def _lively(table: Singles, high: Floats) -> Bools:
@@ -194,13 +240,24 @@ def _lines(examples: _Examples) -> Linear | None:
     return Linear(np.stack([one for one, _ in fitted]), np.stack([own for _, own in fitted]))
 
 
-def _trees(examples: _Examples, rows: int) -> Trees | None:
+def _look_every(rows: int) -> int:
+    """Return which rows of a history are learned from: all of a short one."""
+    return LOOK_EVERY if rows > 2 * SLOTS else 1
+
+
+def _outages(shape: tuple[int, ...], draw: np.random.Generator) -> Bools:
+    """Return who is made silent when, (rows, n): a share of the stations, half a day each time."""
+    blocks = draw.random((shape[0] // OUTAGE_ROWS + 1, shape[1])) < OUTAGE_SHARE
+    return np.asarray(np.repeat(blocks, OUTAGE_ROWS, axis=0)[: shape[0]], np.bool_)
+
+
+def _trees(examples: _Examples, quiet: _Examples, rows: int) -> Trees | None:
     """Grow the trees, or none."""
     count = sum(len(part) for part in examples.target)
     if rows < LEAST_ROWS_TREES or count < LEAST_EXAMPLES:
         return None
     return grow(
-        np.concatenate(examples.table),
-        np.concatenate(examples.target),
-        np.concatenate(examples.weight),
+        np.concatenate(examples.table + quiet.table),
+        np.concatenate(examples.target + quiet.target),
+        np.concatenate(examples.weight + quiet.weight),
     )

@@ -16,11 +16,15 @@ from twin.columns import Floats, Ints
 from twin.forecast.learned.blend import Regime
 from twin.forecast.learned.memory import STEPS
 
-LOW: Final = 0.1
-HIGH: Final = 0.9
+TAIL: Final = 0.1  # of the truth on either side of the interval
+TAIL_RATE: Final = 0.01
+LEAST_TAIL: Final = 0.03
+MOST_TAIL: Final = 0.2
+CROWD: Final = 20.0  # errors that make one row's step a full one
 RESTLESS: Final = (0.012, 0.03)  # mean change from row to row, share of free speed
 EXPECTED: Final = (0.6, 0.85)  # forecast, share of free speed
-CELLS: Final = len(Regime) * 9
+PLACES: Final = 9  # cells of one regime
+CELLS: Final = len(Regime) * PLACES
 GAIN: Final = 0.06
 FIRST_HALF_WIDTH: Final = 0.08  # of the forecast, before any error is known
 STATION_GAIN: Final = 0.02
@@ -31,11 +35,13 @@ class Intervals:
     """Quantiles of the error in units of its station's size.
 
     quantile  (CELLS, STEPS, 2)      updates (CELLS, STEPS)
+    tail      (regimes, STEPS) what the quantiles aim at, so that 80 % are kept in the end
     size      (STEPS,) mean absolute error, NaN = not known      own (n,) the station's share of it
     """
 
     quantile: Floats
     updates: Floats
+    tail: Floats
     size: Floats
     own: Floats
 
@@ -44,14 +50,23 @@ class Intervals:
         """Return intervals that know no errors yet."""
         quantile = np.empty((CELLS, STEPS, 2))
         quantile[...] = (-1.5, 1.5)
-        return cls(quantile, np.zeros((CELLS, STEPS)), np.full(STEPS, np.nan), np.ones(stations))
+        return cls(
+            quantile,
+            np.zeros((CELLS, STEPS)),
+            np.full((len(Regime), STEPS), TAIL),
+            np.full(STEPS, np.nan),
+            np.ones(stations),
+        )
 
 
 def cells(regime: Ints, wander: Floats, expected: Floats) -> Ints:
-    """Return the cell of every forecast, (STEPS, n): wander (n,), expected (STEPS, n), as shares."""
+    """Return the cell of every forecast, (STEPS, n).
+
+    regime (n,); wander (n,) and expected (STEPS, n) as shares of free speed.
+    """
     restless = np.searchsorted(RESTLESS, wander)
     place = np.searchsorted(EXPECTED, expected)
-    return np.asarray(regime * 9 + restless * 3 + place, np.int64)
+    return np.asarray(regime * PLACES + restless * 3 + place, np.int64)
 
 
 def bounds(intervals: Intervals, cell: Ints, mixed: Floats) -> tuple[Floats, Floats]:
@@ -75,20 +90,34 @@ def learn(intervals: Intervals, cell: Ints, mixed: Floats, truth: Floats) -> Non
         return
     _learn_sizes(intervals, error, known)
     size = np.maximum(intervals.size[:, None] * intervals.own, 1e-9)
-    pair = intervals.quantile[cell, np.arange(STEPS)[:, None]]
-    ratio = (error / size)[:, :, None]
-    below = np.where(known[:, :, None], (ratio < pair) - np.array([LOW, HIGH]), 0.0)
-    flat = cell * STEPS + np.arange(STEPS)[:, None]
-    total = np.stack(
-        [np.bincount(flat.ravel(), below[:, :, side].ravel(), CELLS * STEPS) for side in range(2)],
-        axis=-1,
-    ).reshape(CELLS, STEPS, 2)
-    count = np.bincount(flat.ravel(), known.ravel(), CELLS * STEPS).reshape(CELLS, STEPS)
+    steps = np.arange(STEPS)[:, None]
+    pair = intervals.quantile[cell, steps]
+    ratio = error / size
+    tail = intervals.tail[cell // PLACES, steps]
+    under, over = ratio < pair[:, :, 0], ratio > pair[:, :, 1]
+    flat = cell * STEPS + steps
+    moves = [_sums(flat, np.where(known, part, 0.0)) for part in (under - tail, tail - over)]
+    count = _sums(flat, 1.0 * known)
     intervals.updates += count > 0
     gain = np.maximum(GAIN, 1.0 / np.sqrt(np.maximum(intervals.updates, 1.0)))
-    share = np.where(count > 0, np.sqrt(np.minimum(count / 20.0, 1.0)), 0.0) * gain
-    step = total / np.maximum(count, 1.0)[:, :, None] * share[:, :, None]
-    intervals.quantile = intervals.quantile - 4.0 * step
+    share = 4.0 * gain * np.sqrt(np.minimum(count / CROWD, 1.0)) / np.maximum(count, 1.0)
+    intervals.quantile = intervals.quantile - np.stack(moves, axis=2) * share[:, :, None]
+    missed = _sums(flat, 1.0 * (known & (under | over)))
+    _learn_tails(intervals, missed, count)
+
+
+def _sums(flat: Ints, values: Floats) -> Floats:
+    """Return the sum over the forecasts of every cell and step, (CELLS, STEPS)."""
+    return np.bincount(flat.ravel(), values.ravel(), CELLS * STEPS).reshape(CELLS, STEPS)
+
+
+def _learn_tails(intervals: Intervals, missed: Floats, count: Floats) -> None:
+    """Aim further out where more is missed than was promised, regime by regime."""
+    missed = missed.reshape(len(Regime), PLACES, STEPS).sum(axis=1)
+    count = count.reshape(len(Regime), PLACES, STEPS).sum(axis=1)
+    off = 2 * TAIL - missed / np.maximum(count, 1.0)
+    step = TAIL_RATE * off * np.minimum(count / CROWD, 1.0)
+    intervals.tail = np.clip(intervals.tail + step, LEAST_TAIL, MOST_TAIL)
 
 
 def _learn_sizes(intervals: Intervals, error: Floats, known: np.ndarray) -> None:

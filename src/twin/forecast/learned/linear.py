@@ -23,6 +23,7 @@ DAMPED: Final = AHEAD_NAMES.index("damped")
 WIDTH: Final = 1 + len(NOW_USED) + len(AHEAD_USED)
 ROUNDS: Final = 5  # of iteratively reweighted least squares
 SOFT: Final = 0.3  # of the mean error: smaller ones weigh no more
+LEAST_SPREAD: Final = 1e-6  # what did not vary says nothing of what follows when it does
 PULL: Final = 150.0  # rows that the shared coefficients are worth
 
 
@@ -85,4 +86,4 @@ def _least_absolute(
         right = (weighted.transpose(0, 2, 1) @ target[:, :, None])[:, :, 0]
         matrix += pull * np.eye(WIDTH)
         found = np.linalg.solve(matrix, (right + pull * middle)[:, :, None])[:, :, 0]
-    return np.asarray(found / spread, np.float64)
+    return np.where(spread > LEAST_SPREAD, found / spread, 0.0)

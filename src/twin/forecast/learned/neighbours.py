@@ -89,7 +89,7 @@ def _standard(part: Floats) -> Floats:
 
 def _member(rows: Rows, stations: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
     table = np.zeros((stations, stations + 1), np.bool_)
-    np.put_along_axis(table, np.where(rows < 0, stations, rows).astype(np.int64), True, axis=1)
+    table[np.arange(stations)[:, None], np.where(rows < 0, stations, rows)] = True
     return table[:, :stations]
 
 

@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from twin.columns import Floats, Rows
+from twin.columns import Floats
 from twin.forecast.learned.features import NAMES, Singles
-from twin.forecast.learned.kernels.trees import sum_trees
+from twin.forecast.learned.kernels.trees import Counts, sum_trees
 
 BASE: Final = NAMES.index("damped")
 ROUNDS: Final = 60
@@ -36,11 +36,11 @@ OPTIONS: Final[dict[str, Any]] = {
 class Trees:
     """Flattened trees, as `kernels.trees.sum_trees` reads them."""
 
-    column: Rows
+    column: Counts
     threshold: Singles
-    child: Rows
-    root: Rows
-    depth: Rows
+    child: Counts
+    root: Counts
+    depth: Counts
     leaf_value: Singles
 
 
@@ -82,13 +82,13 @@ def flatten(dumped: dict[str, Any]) -> Trees:
         roots.append(root)
         depths.append(depth)
     column, threshold, left, right, value = (list(part) for part in zip(*nodes, strict=True))
-    child = np.stack([left, right], axis=1).astype(np.int32).ravel()
+    child = np.stack([left, right], axis=1).astype(np.uint32).ravel()
     return Trees(
-        column=np.asarray(column, np.int32),
+        column=np.asarray(column, np.uint32),
         threshold=_rounded_down(np.asarray(threshold, np.float64)),
         child=child,
-        root=np.asarray(roots, np.int32),
-        depth=np.asarray(depths, np.int32),
+        root=np.asarray(roots, np.uint32),
+        depth=np.asarray(depths, np.uint32),
         leaf_value=np.asarray(value, np.float32),
     )
 

@@ -10,6 +10,9 @@ from numba import njit
 
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int64]
+
+LEAST = 12.0  # rows seen together before anybody speaks for another
 
 
 @njit(nogil=True, cache=True)
@@ -38,6 +41,20 @@ def remember_together(deviation: Floats, beside: Rows, kept: float, sums: Floats
 
 
 @njit(nogil=True, cache=True)
+def _speakers(deviation: Floats, beside: Rows, sums: Floats, used: Ints) -> int:
+    """Write the places of those that speak and were heard together often enough; how many."""
+    count = 0
+    for place in range(len(beside)):
+        row = beside[place]
+        if row < 0 or math.isnan(deviation[row]):
+            continue
+        if sums[place + 1, 0, 1] >= LEAST and sums[place + 1, place + 1, 1] >= LEAST:
+            used[count] = place + 1
+            count += 1
+    return count
+
+
+@njit(nogil=True, cache=True)
 def speak_for(
     deviation: Floats, beside: Rows, sums: Floats, shrink: float, out: Floats, out_var: Floats
 ) -> None:
@@ -56,18 +73,10 @@ def speak_for(
             continue
         out[station] = math.nan
         own_count = sums[station, 0, 0, 1]
-        if own_count < 12.0:
+        if own_count < LEAST:
             continue
         variance = sums[station, 0, 0, 0] / own_count
-        count = 0
-        for place in range(near):
-            row = beside[station, place]
-            if row < 0 or math.isnan(deviation[row]):
-                continue
-            if sums[station, place + 1, 0, 1] < 12.0 or sums[station, place + 1, place + 1, 1] < 12:
-                continue
-            used[count] = place + 1
-            count += 1
+        count = _speakers(deviation, beside[station], sums[station], used)
         if count == 0:
             out_var[station] = variance
             continue
