@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from twin.errors import BackendError
 from twin.log.contract import Log, LogReader, Place, Records, TopicSpec
+
+_FEW = 2
+"""A reader of more places than these is the worker's own."""
 
 
 class Fault(StrEnum):
@@ -26,6 +29,7 @@ class StuckReader:
     inner: LogReader
     fault: Fault | None = None
     closed: bool = False
+    on_fetch: Callable[[], None] = lambda: None
 
     async def fetch(self, *, max_records: int, timeout_s: float) -> list[Records]:
         """Do as the real reader, or as the fault says."""
@@ -37,6 +41,7 @@ class StuckReader:
         if self.fault is Fault.RAISES:
             await asyncio.sleep(timeout_s)
             raise BackendError("this reader has lost its way")
+        self.on_fetch()
         return await self.inner.fetch(max_records=max_records, timeout_s=timeout_s)
 
     async def seek(self, place: Place, offset: int) -> None:
@@ -57,6 +62,7 @@ class StuckLog:
     faults: list[Fault | None] = field(default_factory=list)
     readers: list[StuckReader] = field(default_factory=list)
     away: bool = False
+    on_fetch: Callable[[], None] = lambda: None
 
     @property
     def where(self) -> str:
@@ -89,7 +95,9 @@ class StuckLog:
     async def reader(self, positions: Mapping[Place, int]) -> LogReader:
         """Open a reader with the next fault."""
         fault = self.faults.pop(0) if self.faults else None
-        self.readers.append(StuckReader(await self.inner.reader(positions), fault))
+        inner = await self.inner.reader(positions)
+        told = self.on_fetch if len(positions) > _FEW else lambda: None
+        self.readers.append(StuckReader(inner, fault, on_fetch=told))
         return self.readers[-1]
 
     async def end_offsets(self, places: Sequence[Place]) -> dict[Place, int]:

@@ -361,6 +361,7 @@ def _policy(settings: Settings, *, owner: str) -> WorkerPolicy:
         tick_us=us_from_seconds(settings.tick_s),
         forecast_us=us_from_seconds(settings.forecast_s),
         snapshot_us=us_from_seconds(settings.snapshot_s),
+        ahead_s=settings.ahead_s,
         stall_s=settings.stall_s,
         future_us=us_from_seconds(settings.future_s),
         lateness_reading_us=us_from_seconds(settings.lateness_reading_s),

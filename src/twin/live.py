@@ -214,6 +214,20 @@ class Live:
             scores=self._scoring.scores(),
         )
 
+    def picture_ahead(self, picture: Picture, readings: ReadingBatch) -> Picture:
+        """Return the picture of this beat as newer readings on the log would have it.
+
+        It is marked as provisional: they have not been judged, and nothing is decided upon them.
+        """
+        ahead = self._perception.ahead(readings)
+        links = dataclasses.replace(ahead.link_state(picture.time_us), closed=picture.links.closed)
+        return dataclasses.replace(
+            picture,
+            links=travelled(links, self._streets),
+            measured=ahead.measured(),
+            provisional=True,
+        )
+
     def link_state(self, now_us: int) -> LinkState:
         """Return the estimate of every link at `now_us`, with what is closed."""
         return dataclasses.replace(

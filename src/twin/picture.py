@@ -29,7 +29,8 @@ class Picture:
 
     `decisions` holds the newest version of every decision that is still open (proposed, approved,
     issued, acknowledged and not past its lease or expiry). `detectors` says which sensors are not
-    believed; `scores` how good the forecasts were; None where it was not told.
+    believed; `scores` how good the forecasts were; None where it was not told. `provisional`: the
+    service is behind and shows the newest readings of the log before their verdict.
     """
 
     time_us: int
@@ -44,6 +45,7 @@ class Picture:
     detectors: DetectorHealth | None = None
     scores: Scores | None = None
     access: tuple[GateCount, ...] = ()
+    provisional: bool = False
 
     def content_hash(self, forecast_hash: str) -> str:
         """Return 32 hex digits over what is shown: no time of showing, no number of the picture.
@@ -55,7 +57,7 @@ class Picture:
         digest = blake2b(digest_size=16)
         kept = tuple(one for one in self.decisions if one.kind is not DecisionKind.ACCESS)
         for field in fields(self):
-            if field.name in {"time_us", "sequence", "forecast", "scores"}:
+            if field.name in {"time_us", "sequence", "forecast", "scores", "provisional"}:
                 continue
             value = kept if field.name == "decisions" else getattr(self, field.name)
             digest.update(field.name.encode())

@@ -136,6 +136,15 @@ class Settings(BaseModel):
         float,
         Field(ge=1, le=3600, description="live state is kept so often, s of event time"),
     ] = 60
+    ahead_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="further behind than this, the newest readings are shown before their "
+            "turn, marked as provisional, s",
+        ),
+    ] = 10
     stall_s: Annotated[
         float,
         Field(

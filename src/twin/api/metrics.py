@@ -124,6 +124,12 @@ def _worker(served: Served) -> list[Metric]:
         CounterMetricFamily(
             "twin_stored_stages_dropped", "Not taken back in", health.decisions_dropped
         ),
+        _gauge("twin_behind_seconds", "Age of the newest record taken", health.behind_s),
+        _by_partition(
+            "twin_partition_idle",
+            "1 where nothing waits and nothing came for two minutes",
+            {place: float(place in health.idle) for place in health.lag},
+        ),
         CounterMetricFamily(
             "twin_consumer_rebuilt", "Readers of the log that stood still", health.rebuilt
         ),

@@ -67,6 +67,7 @@ async def picture(served: House, link: Links = None) -> Response:
         age_s=_age_s(newest.time_us, now_us),
         sequence=newest.sequence,
         map_version=newest.map_version,
+        provisional=newest.provisional,
         forecast_id=newest.forecast.id if newest.forecast else "",
         newest_age_s=newest_age_s,
         newest_freshness=freshest.name.lower(),

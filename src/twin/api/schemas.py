@@ -84,6 +84,10 @@ class PictureView(Struct, frozen=True, kw_only=True):
     newest_age_s: Annotated[
         Seconds | None, Meta(description="age of the newest reading behind any link; null if none")
     ]
+    provisional: Annotated[
+        bool,
+        Meta(description="the service is behind: the newest readings are shown before their turn"),
+    ] = False
     newest_freshness: Annotated[str, Meta(description="freshness of the freshest link")]
     classes: Annotated[dict[str, Count], Meta(description="links by speed class")]
     links: list[LinkView]

@@ -24,6 +24,8 @@ class WorkerHealth:
     junction_findings  faults of the map for which junctions are never controlled
     decisions_dropped  stored signal stages that were not taken back in at the start
     rebuilt            how often the log's reader stood still and was rebuilt
+    behind_s           time since the newest record taken had arrived, where records wait; else 0
+    idle               partitions in which nothing waits and nothing came for two minutes
     """
 
     state: str
@@ -42,6 +44,8 @@ class WorkerHealth:
     junction_findings: int = 0
     decisions_dropped: int = 0
     rebuilt: int = 0
+    behind_s: float = 0.0
+    idle: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:

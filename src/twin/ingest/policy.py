@@ -22,6 +22,7 @@ class WorkerPolicy:
     steps           keep what a replay of the day needs (`ingest/journal.py`)
     forecasts       make forecasts at all (a replay of a recording does not)
     max_records     most records of one fetch, and so of one commit
+    ahead_s         further behind than this, the newest readings are shown before their verdict
     stall_s         a partition may stand so long while its lag grows, wall time; then the reader
                     is rebuilt, and after as long again the process ends
     first_pause_s   first wait before a server that is away is tried again, wall time
@@ -38,5 +39,6 @@ class WorkerPolicy:
     steps: bool = True
     forecasts: bool = True
     max_records: int = 5000
+    ahead_s: float = 10.0
     stall_s: float = 60.0
     first_pause_s: float = FIRST_PAUSE_S

@@ -26,7 +26,9 @@ from twin.control.signals.controller import SignalControl
 from twin.errors import BackendError
 from twin.events import DecisionEvent, Tick, Topic
 from twin.forecast.first import make_forecast
+from twin.ingest.ahead import Ahead
 from twin.ingest.applied import AppliedStage, Mark
+from twin.ingest.backlog import Backlog
 from twin.ingest.check import Checker
 from twin.ingest.forecasting import ForecastCycle, Swap
 from twin.ingest.health import Vitals, WorkerHealth
@@ -119,6 +121,8 @@ class Worker:
         self._journal = Journal(database, on=policy.steps)
         self._vitals = Vitals()
         self._lag = LagProbe(log, self._vitals)
+        self._backlog = Backlog()
+        self._ahead = Ahead(log, self._checker)
         self._reader: WatchedReader | None = None
         self._positions: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
@@ -244,6 +248,7 @@ class Worker:
         self._checker = Checker(live.network, self._policy.future_us / SECOND_US)
         self._applied.stand_on(live.network.sensor_rows)
         known = np.full(len(live.network.sensors), -1, np.int64)
+        self._ahead.stand_on(self._checker)
         self._judge.stand_on(self._checker, known if newest_us is None else newest_us)
         if self._forecasts is not None:
             self._forecasts.stand_on(live)
@@ -252,6 +257,7 @@ class Worker:
         """Release what the worker opened; the log and the database stay open."""
         self._vitals.state = "stopped"
         await self._maps.close()
+        await self._ahead.rest()
         await self._lag.close()
         if self._forecasts is not None:
             await self._forecasts.close()
@@ -262,6 +268,7 @@ class Worker:
     def health(self) -> WorkerHealth:
         """Say how the worker is at this moment."""
         vitals, cycle = self._vitals, self._forecasts
+        now_us = self._clock.now_us()
         problems = (self._patience.problem, self._fetching.problem, self.relay.patience.problem)
         return WorkerHealth(
             state=vitals.state,
@@ -280,6 +287,8 @@ class Worker:
             junction_findings=len(self._live.signals.findings),
             decisions_dropped=self._live.book.dropped,
             rebuilt=self._reader.rebuilt if self._reader is not None else 0,
+            behind_s=self._backlog.behind_s(vitals.lag, now_us),
+            idle=tuple(str(place) for place in self._backlog.idle(vitals.lag, now_us)),
         )
 
     async def _work(self) -> None:
@@ -349,6 +358,7 @@ class Worker:
         )
         tracing.committed(journey)
         self._positions.update(moved)
+        self._backlog.take(fetched)
         self._vitals.records += sum(len(records) for records in fetched)
         if decided:
             self._on_decisions(decided)
@@ -408,7 +418,10 @@ class Worker:
         if turn.prepared is not None:
             self._on_map(self._live.network)
         tracing.pictured(picture.sequence)
-        self._on_picture(picture)
+        behind = self._backlog.behind_s(self._vitals.lag, now_us) > self._policy.ahead_s
+        self._on_picture(
+            await self._ahead.picture(self._live, picture, self._positions, behind=behind)
+        )
         if decided:
             self._on_decisions(decided)
         if self._forecasts is not None:

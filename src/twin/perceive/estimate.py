@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -210,6 +211,32 @@ class Perception:
         learned = self._memory.profile_sums.reshape(-1, self._memory.profile_sums.shape[2])
         learned[state["profile_slot"]] = state["profile_sums"]
         self._detectors.restore(state)
+
+    def ahead(self, batch: ReadingBatch) -> Perception:
+        """Return what would be known with newer readings too; this memory stays as it is.
+
+        Of each sensor only what is newer than its newest reading counts. Nothing is learned of the
+        usual day, and no detector is judged by it.
+        """
+        newer = np.flatnonzero(batch.time_us > self._memory.newest[batch.sensor, 0])
+        batch = batch.take(newer)
+        other = copy.copy(self)
+        other._memory = self._memory._replace(
+            newest=self._memory.newest.copy(),
+            newest_values=self._memory.newest_values.copy(),
+            ring_bin=self._memory.ring_bin.copy(),
+            ring_sums=self._memory.ring_sums.copy(),
+        )
+        values = np.column_stack([batch.count, batch.speed_mps, batch.occupancy_frac])
+        record_readings(
+            batch.sensor.astype(np.int32),
+            batch.time_us.astype(np.int64),
+            batch.period_ms.astype(np.int64),
+            values.astype(np.float64),
+            np.full(len(batch), -1, np.int64),
+            other._memory,
+        )
+        return other
 
     def carry(self, before: Perception, rows_before: Rows, rows_after: Rows) -> None:
         """Take over from another map's memory what these sensors measured there.
