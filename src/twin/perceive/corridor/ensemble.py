@@ -32,6 +32,7 @@ BEYOND_M: Final = 600.0  # a wave does not cross it between two reports
 SPEED_SHARE, SPEED_FLOOR_MPS = 0.07, 0.8  # standard deviation of a measured speed
 FLOW_SHARE, FLOW_FLOOR_VPS = 0.07, 0.02
 SLOWEST_MPS: Final = 0.3
+RAMP_PRIORITY_VPS: Final = 0.4  # with which a ramp joins a full road
 
 
 class Chain(NamedTuple):
@@ -76,19 +77,24 @@ class CorridorFilter:
         self._diagrams: Diagrams = triangular(
             roads, capacity_vps=np.minimum(roads.capacity_vps[:, None] * scale, _most(roads))
         )
+        self._capacity = roads.capacity_vps
+        inner = len(roads) - 2
+        priority = np.append(roads.capacity_vps, np.full(inner + 1, RAMP_PRIORITY_VPS))
         self._run = CellTransmission(
-            roads, turns, step_s=step_s, cell_m=cell_m, diagrams=self._diagrams
+            roads,
+            turns,
+            step_s=step_s,
+            cell_m=cell_m,
+            diagrams=self._diagrams,
+            priority_vps=priority,
         )
-        links = len(roads)
-        ends = np.zeros(links + 1)
-        ends[links - 1] = 1.0
-        self._run.share_turns(np.ones(links), ends)
+        self._entering = np.zeros((inner, members))
+        self.ramps(np.zeros(inner), np.zeros(inner))
         self._own = int(self._run.cell_start[-2])  # cells of the road; the rest lies beyond
         self._link = self._run.link_of_cell
         self._cell_m = self._run.cell_m[self._link]
         self.middle_m: Floats = (np.cumsum(self._cell_m) - 0.5 * self._cell_m)[: self._own]
         self._jam = roads.jam_vpm[self._link][:, None]
-        self._capacity = roads.capacity_vps
         self._cell_of = np.abs(self.middle_m[:, None] - detector_m[None]).argmin(axis=0)
         self._near = self._localised(detector_m)
         # Anything may be there: who starts empty does not believe the first queue.
@@ -99,6 +105,16 @@ class CorridorFilter:
         self._wild = 1.0
         self._predicted: list[Floats] = []
 
+    def ramps(self, exit_share: Floats, entry_vps: Floats) -> None:
+        """Set what leaves and joins between the links from now on, (links - 1,) each."""
+        links, inner = len(self._capacity), len(exit_share)
+        ends = np.zeros(links + 1 + inner)
+        ends[:inner] = exit_share
+        ends[links - 1] = 1.0
+        shares = np.concatenate([1.0 - exit_share, np.ones(2 + inner)])
+        self._run.share_turns(shares, ends)
+        self._entering = np.repeat(entry_vps[:, None], self._entering.shape[1], axis=1)
+
     def advance(self, seconds: float) -> CellState:
         """Move on; the caller calls it in whole steps and reports when an interval is over."""
         saved = self._run.state()
@@ -106,7 +122,9 @@ class CorridorFilter:
         vehicles[: self._own] = self._state * self._cell_m[: self._own, None]
         vehicles[self._own :] = self._beyond * self._cell_m[self._own :, None]
         saved["waiting"][:] = 0.0  # who could not enter is somewhere upstream, not at our gate
-        self._run.restore(saved).demand(self._demand[None, :]).run(seconds)
+        self._run.restore(saved).demand(np.concatenate([self._demand[None], self._entering])).run(
+            seconds
+        )
         self._state = self._run.density_vpm[: self._own]
         self._predicted.append(np.concatenate([self._speeds(), self._flows()]))
         return self.state()
@@ -216,7 +234,7 @@ class CorridorFilter:
 
 
 def _chain_roads(chain: Chain) -> tuple[Roads, Turns]:
-    """Return the links, one more beyond the end, and an origin before the first."""
+    """Return the links, one more beyond the end, and an origin before every link."""
     links = len(chain.length_m) + 1
     rows = np.arange(links, dtype=np.int64)
     roads = Roads(
@@ -228,16 +246,18 @@ def _chain_roads(chain: Chain) -> tuple[Roads, Turns]:
         jam_vpm=np.append(chain.jam_vpm, chain.jam_vpm[-1]),
         nodes=links + 1,
     )
-    approach = np.append(rows[:-1], links)
-    start = np.concatenate([np.arange(links), [links - 1, links]]).astype(np.int64)
+    # Every link leads to the next, the last one out; every origin leads into its link.
+    origins = rows[:-1]
+    counts = np.concatenate([np.ones(links - 1), [0], np.ones(links - 1)])
+    turns = len(origins) + links - 1
     return roads, Turns(
-        start=start,
-        approach=approach,
-        link=np.append(rows[1:], 0),
-        seconds=np.zeros(links),
-        share=np.full(links, np.nan),
-        movement=np.full(links, -1, np.int64),
-        origin_node=np.zeros(1, np.int64),
+        start=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        approach=np.concatenate([rows[:-1], links + origins]),
+        link=np.concatenate([rows[1:], origins]),
+        seconds=np.zeros(turns),
+        share=np.full(turns, np.nan),
+        movement=np.full(turns, -1, np.int64),
+        origin_node=origins,
     )
 
 
