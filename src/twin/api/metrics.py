@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
@@ -16,6 +22,7 @@ from twin.api.health import not_ready
 from twin.api.routes import Endpoint
 from twin.api.served import Served
 from twin.errors import BackendError
+from twin.ingest.timings import BATCH, BOUNDS_S, KERNELS, Timing
 from twin.log.contract import Place
 from twin.store.accounting import totals
 from twin.store.keys import stored_watermarks
@@ -134,6 +141,7 @@ def _worker(served: Served) -> list[Metric]:
             "twin_consumer_rebuilt", "Readers of the log that stood still", health.rebuilt
         ),
     ]
+    found += _steps(health.timings)
     now_us = served.clock.now_us()
     for name, text, then_us in (
         ("twin_commit_age_seconds", "Age of the last commit", health.last_commit_us),
@@ -142,6 +150,23 @@ def _worker(served: Served) -> list[Metric]:
         if then_us is not None:
             found.append(_gauge(name, text, (now_us - then_us) / SECOND_US))
     return found
+
+
+def _steps(timings: Mapping[str, Timing]) -> list[Metric]:
+    """Histograms of what a batch goes through, and of what computes on arrays."""
+    families: list[Metric] = []
+    for name, text, label, steps in (
+        ("twin_batch_seconds", "Time of one batch in each step", "step", BATCH),
+        ("twin_kernel_seconds", "Time of one computation on arrays", "work", KERNELS),
+    ):
+        family = HistogramMetricFamily(name, text, labels=[label])
+        for step in steps:
+            timing = timings.get(step, Timing())
+            ends = [*(f"{bound:g}" for bound in BOUNDS_S), "+Inf"]
+            buckets = list(zip(ends, accumulate(timing.counts), strict=True))
+            family.add_metric([step], buckets, timing.total_s)
+        families.append(family)
+    return families
 
 
 def _by_partition(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from twin.forecast.result import Forecast
 from twin.ingest.order import NEVER_US
+from twin.ingest.timings import Timings
 from twin.live import Live
 from twin.offload import Offload
 from twin.picture import forecast_digest
@@ -24,13 +25,20 @@ class ForecastCycle:
     """Starts a forecast when one is due and none is running; never queues a second."""
 
     def __init__(
-        self, live: Live, offload: Offload, *, make: Callable[[Any], Forecast], every_us: int
+        self,
+        live: Live,
+        offload: Offload,
+        *,
+        make: Callable[[Any], Forecast],
+        every_us: int,
+        timings: Timings | None = None,
     ) -> None:
         """Make a forecast with the pure function `make` every `every_us` of service time."""
         self._live = live
         self._offload = offload
         self._make = make
         self._every_us = every_us
+        self._timings = timings or Timings()
         self._due_us = NEVER_US
         self._running: asyncio.Task[tuple[Forecast, str]] | None = None
         self.made = 0
@@ -76,7 +84,8 @@ class ForecastCycle:
 
     def _made(self, frozen: Any) -> tuple[Forecast, str]:
         """Make a forecast and the hash of its content, both beside the loop."""
-        forecast = self._make(frozen)
+        with self._timings.of("forecast"):
+            forecast = self._make(frozen)
         return forecast, forecast_digest(forecast)
 
     async def close(self) -> None:

@@ -130,6 +130,7 @@ class GroupWorker:
             lost={str(place): count for place, count in vitals.lost.items()},
             records=vitals.records,
             commits=vitals.commits,
+            timings=vitals.timings.steps(),
             published=self.relay.published,
         )
 
@@ -299,9 +300,10 @@ class GroupWorker:
         self.relay.wake()
 
     async def _commit(self, fetched: Sequence[Records], *, everything: bool = False) -> None:
-        judged = await self._patience.until_done(
-            lambda: self._judge.judge(fetched, everything=everything)
-        )
+        with self._vitals.timings.of("judge"):
+            judged = await self._patience.until_done(
+                lambda: self._judge.judge(fetched, everything=everything)
+            )
         moved = {records.place: records.next_offset for records in fetched}
         commit = Commit(
             epochs={place: self._epochs[place] for place in moved},
@@ -313,7 +315,8 @@ class GroupWorker:
             outgoing=self._handed_on(judged.live, moved),
             observed=False,
         )
-        await self._patience.until_done(lambda: write_commit(self._database, commit))
+        with self._vitals.timings.of("commit"):
+            await self._patience.until_done(lambda: write_commit(self._database, commit))
         self._positions.update(moved)
 
     def _handed_on(self, live: LiveBatch, moved: Mapping[Place, int]) -> list[Outgoing]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from twin.ingest.timings import Timing, Timings
 from twin.log.contract import Place
 
 
@@ -26,6 +27,7 @@ class WorkerHealth:
     rebuilt            how often the log's reader stood still and was rebuilt
     behind_s           time since the newest record taken had arrived, where records wait; else 0
     idle               partitions in which nothing waits and nothing came for two minutes
+    timings            how long its steps took so far
     """
 
     state: str
@@ -46,6 +48,7 @@ class WorkerHealth:
     rebuilt: int = 0
     behind_s: float = 0.0
     idle: tuple[str, ...] = ()
+    timings: Mapping[str, Timing] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -64,3 +67,4 @@ class Vitals:
     last_tick_us: int | None = None
     records: int = 0
     commits: int = 0
+    timings: Timings = field(default_factory=Timings)

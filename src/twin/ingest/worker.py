@@ -214,6 +214,7 @@ class Worker:
                 self._offload,
                 make=make_forecast,
                 every_us=self._policy.forecast_us,
+                timings=self._vitals.timings,
             )
         self._vitals.state = "running"
         for finding in self._live.signals.findings:
@@ -280,6 +281,7 @@ class Worker:
             lost={str(place): count for place, count in vitals.lost.items()},
             records=vitals.records,
             commits=vitals.commits,
+            timings=vitals.timings.steps(),
             forecasts=cycle.made if cycle is not None else 0,
             forecasts_dropped=cycle.dropped if cycle is not None else 0,
             published=self.relay.published,
@@ -323,7 +325,8 @@ class Worker:
         handed_on = [one for one in fetched if one.place.topic == InnerTopic.APPLIED]
         judging = [one for one in fetched if one.place.topic != InnerTopic.APPLIED]
         journey = tracing.taken(records.headers for records in fetched)
-        judged = await self._patience.until_done(lambda: self._judge.judge(judging))
+        with self._vitals.timings.of("judge"):
+            judged = await self._patience.until_done(lambda: self._judge.judge(judging))
         journey = tracing.judged(journey, sum(len(records) for records in fetched))
         batch = judged.live
         marks: dict[int, Mark] = {}
@@ -331,7 +334,8 @@ class Worker:
             readings, marks = self._applied.take(handed_on)
             readings = ReadingBatch.concatenate([batch.readings, readings])
             batch = replace(batch, readings=readings, now_us=newest_arrival_us(fetched))
-        decided = self._live.observe(batch)
+        with self._vitals.timings.of("observe"):
+            decided = self._live.observe(batch)
         moved = {records.place: records.next_offset for records in fetched}
         now_us = batch.now_us
         await self._store(
@@ -378,9 +382,11 @@ class Worker:
         cycle, swap = self._forecasts, Swap()
         if cycle is not None:
             swap = cycle.take(now_us)
-        decided = turn.decisions + self._live.decide(now_us, offsets=offsets)
+        with self._vitals.timings.of("decide"):
+            decided = turn.decisions + self._live.decide(now_us, offsets=offsets)
         self._tell_refused()
-        picture = self._live.picture(now_us)
+        with self._vitals.timings.of("picture"):
+            picture = self._live.picture(now_us)
         beat = Tick(
             time=datetime_from_us(now_us),
             offsets=offsets,
@@ -450,7 +456,8 @@ class Worker:
                 )
 
     async def _store(self, commit: Commit, now_us: int) -> None:
-        await self._patience.until_done(lambda: write_commit(self._database, commit))
+        with self._vitals.timings.of("commit"):
+            await self._patience.until_done(lambda: write_commit(self._database, commit))
         self._vitals.commits += 1
         self._vitals.last_commit_us = now_us
         if commit.outgoing:
