@@ -5,7 +5,6 @@ The day is a function of the second alone, so that it can be lived twice, cut in
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -13,8 +12,8 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from control_city import ToyStreet, crossing
-from ingest_city import passage, reading
 from ingest_city import START_US as READINGS_US
+from ingest_city import passage, reading
 from ingest_house import KEYS
 from twin.clock import ManualClock, datetime_from_us
 from twin.events import (
@@ -45,8 +44,9 @@ from twin.units import SECOND_US
 DAY_US = 86_400 * SECOND_US
 MIDNIGHT_US = READINGS_US // DAY_US * DAY_US + DAY_US
 """2026-06-17T00:00:00Z"""
+STEP_S = 4
 POLICY = WorkerPolicy(
-    tick_us=2 * SECOND_US,
+    tick_us=STEP_S * SECOND_US,
     forecast_us=30 * SECOND_US,
     snapshot_us=60 * SECOND_US,
     first_pause_s=0.0,
@@ -64,7 +64,7 @@ def city() -> SingleMap:
             link=link.id,
             position_m=100.0,
             point=(0.0, 0.0),
-            period_s=10.0,
+            period_s=20.0,
             lanes=2,
             region="AB"[row % 2],
         )
@@ -80,6 +80,7 @@ def city() -> SingleMap:
                 position_m=50.0,
                 point=(0.0, 0.0),
                 inbound=True,
+                barrier=True,
                 zones=(ZoneId("Z1"),),
             ),
         ),
@@ -141,16 +142,20 @@ class City:
         await self.worker.close()
 
     async def live_through(self, first: int, last: int) -> None:
-        """Let the seconds first <= second < last pass."""
+        """Let the seconds first <= second < last pass, four at a time."""
         assert self.worker is not None
-        for second in range(first, last):
+        for second in range(first, last, STEP_S):
             now_us = self.clock.now_us()
             self.street.obey(tuple(self._commands()))
-            await self._send_all(second, now_us)
-            await self.worker.run_until(await self._ends())
-            await asyncio.sleep(0.002 if second % 30 < 4 else 0)  # a forecast may become ready
-            self.street.advance()
+            status = msgspec.json.encode(self.street.status())
+            await self._send(Topic.STATUS, [status])
+            await self.worker.run_until(await self._ends())  # one record, and the beat
             self.clock.advance_to(now_us + SECOND_US)
+            await self._send_all(second, now_us)
+            await self.worker.run_until(await self._ends())  # as many batches as it takes
+            for _ in range(STEP_S):
+                self.street.advance()
+            self.clock.advance_to(now_us + STEP_S * SECOND_US)
 
     def _commands(self) -> list[DecisionEvent]:
         wanted = DecisionKind.SIGNAL_STAGE
@@ -162,15 +167,14 @@ class City:
 
     async def _send_all(self, second: int, now_us: int) -> None:
         start_s = (now_us - READINGS_US) / SECOND_US
-        await self._send(Topic.STATUS, [msgspec.json.encode(self.street.status())])
-        if second % 10 == 0:
+        if second % 20 == 0:
             for row in range(4):
                 await self._read(row, second, start_s)
         answers = [self._answer(one) for one in self.decisions[self.answered :]]
         self.answered = len(self.decisions)
         await self._send(Topic.ACKNOWLEDGEMENT, [one for one in answers if one is not None])
-        if second % 9 == 5:
-            count = 4 if second < 150 else 1  # before midnight enough vehicles to be told
+        if second % 20 == 8:
+            count = 8 if second < 150 else 1  # before midnight enough vehicles to be told
             plates = [f"{1000 + second * 7 + k}BCD" for k in range(count)]
             items = [
                 passage(plate, at_s=start_s, id=f"p{second}-{k}") for k, plate in enumerate(plates)
@@ -185,7 +189,7 @@ class City:
         value = reading(
             f"S{row}",
             at_s=start_s - 1.0,
-            period_s=10.0,
+            period_s=20.0,
             count=round(2 + 3 * wave),
             speed_kph=20.0 + 10.0 * wave,
             occupancy_pct=20.0 + 5.0 * wave,
@@ -234,7 +238,7 @@ def happenings() -> list[tuple[int, Topic, object]]:
     crash = Incident(id="I1", link="N>C", time=moment(60), kind=IncidentKind.CRASH, lanes_closed=1)  # type: ignore[arg-type]
     order = OperatorAct(
         id="A1",
-        time=moment(90),  # type: ignore[arg-type]
+        time=moment(88),  # type: ignore[arg-type]
         person="ana",
         act=Act.COMMAND,
         target="G1",
@@ -251,4 +255,4 @@ def happenings() -> list[tuple[int, Topic, object]]:
         seen_version=0,
         reason="towed away and swept",
     )
-    return [(60, Topic.INCIDENT, crash), (90, Topic.ACT, order), (260, Topic.ACT, cleared)]
+    return [(60, Topic.INCIDENT, crash), (88, Topic.ACT, order), (260, Topic.ACT, cleared)]

@@ -123,7 +123,7 @@ def replay(
     """
     with plain_errors():
         if day:
-            document, equal = asyncio.run(replay_day(PastJob(day, first, last, source)))
+            document, equal = asyncio.run(replay_day(PastJob(day, first, last, source, database)))
             (print_json if as_json else show_day)(document)
             raise typer.Exit(0 if equal else 1)
         if source is None:

@@ -31,12 +31,17 @@ _HOUR_US: Final = 3600 * SECOND_US
 
 @dataclass(frozen=True)
 class PastJob:
-    """Which part of which UTC day is done again, and where it lies (None: TWIN_DATABASE)."""
+    """Which part of which UTC day is done again, and where it lies.
+
+    folder     of exported days; database: of a service or restored from it; neither: TWIN_*, and
+               with them vehicles whose time is not over
+    """
 
     day: str
     first: str
     last: str
     folder: Path | None
+    database: str | None
 
     def span_us(self) -> tuple[int, int]:
         """Return the first and the last microsecond. Raises InputError for what is no time."""
@@ -72,14 +77,16 @@ async def _opened(
     if job.folder is not None:
         yield FolderDays(job.folder), None, None
         return
-    settings: Settings = read_settings(os.environ)
-    database = await Database.open(settings.database)
+    settings: Settings | None = None if job.database else read_settings(os.environ)
+    database = await Database.open(settings.database if settings else job.database or "")
     try:
         await database.check_version()
-        known = first_us >= now_us - settings.keep_passages_h * _HOUR_US
+        if settings is None or first_us < now_us - settings.keep_passages_h * _HOUR_US:
+            yield StoredDays(database), None, None
+            return
         path = settings.access_rules
-        rules = load_rules(path) if path is not None and known else None
-        yield StoredDays(database), StoredVehicles(database) if known else None, rules
+        rules = load_rules(path) if path is not None else None
+        yield StoredDays(database), StoredVehicles(database), rules
     finally:
         await database.close()
 
@@ -109,7 +116,7 @@ def show_day(document: dict[str, Any]) -> None:
 def _document(job: PastJob, outcome: DayOutcome, seconds: float) -> dict[str, Any]:
     found = asdict(outcome)
     found["from"], found["to"] = (iso_from_us(found.pop(name)) for name in ("from_us", "to_us"))
-    source = "TWIN_DATABASE" if job.folder is None else str(job.folder)
+    source = str(job.folder) if job.folder else ("--database" if job.database else "TWIN_*")
     head = {"day": job.day, "source": source, "equal": outcome.equal}
     return head | found | {"seconds": round(seconds, 2)}
 

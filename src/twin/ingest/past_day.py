@@ -120,8 +120,8 @@ class PastDay:
         before. `on_progress` gets the time that was come to. Raises InputError when nothing was
         kept of these days, MapError when a map is missing.
         """
-        opening = await self._beginning(from_us)
-        if opening is None or opening.time_us > to_us:
+        opening = await self._beginning(from_us, to_us)
+        if opening is None:
             rule = "no steps were kept of this time; TWIN_KEEP_STEPS_D says how long they are"
             raise InputError(Fault("--day", iso_from_us(from_us), rule, "unknown"))
         await self._open(opening, to_us)
@@ -130,15 +130,21 @@ class PastDay:
             on_progress(part[-1].time_us)
         return self.outcome
 
-    async def _beginning(self, from_us: int) -> Opening | None:
-        """Choose where to begin: soon after `from_us` if that loses next to nothing."""
+    async def _beginning(self, from_us: int, to_us: int) -> Opening | None:
+        """Choose where to begin: soon after `from_us` if that loses next to nothing.
+
+        None where no step was kept between `from_us` and `to_us`.
+        """
+        first_us = None
+        async for part in self._past.steps(from_us - 1, to_us):
+            first_us = part[0].time_us
+            break
+        if first_us is None:
+            return None
         after = await self._past.opening_after(from_us - 1)
-        if after is not None:
-            lost = [part async for part in self._past.steps(from_us - 1, after.time_us)]
-            first_us = lost[0][0].time_us if lost else after.time_us
-            if after.time_us - first_us <= _SOON_US:
-                return after
-        return await self._past.opening_before(from_us) or after
+        if after is not None and after.time_us - first_us <= _SOON_US:
+            return after
+        return await self._past.opening_before(from_us)
 
     async def _open(self, opening: Opening, to_us: int) -> None:
         opened = decode_opening(zlib.decompress(opening.body))
