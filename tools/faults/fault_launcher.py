@@ -90,12 +90,12 @@ def watch(fuse: Fuse) -> None:
 
     async def watched_move(connection: Any, commit: Commit) -> None:
         await move(connection, commit)
-        if commit.tallies:
+        if commit.positions:
             fuse.comes_to("written")
 
     async def watched_write(database: Any, commit: Commit) -> bool:
         stored = await write(database, commit)
-        if commit.tallies:
+        if commit.positions:
             fuse.comes_to("committed")
         return stored
 
@@ -139,7 +139,7 @@ def break_it(how: str, fuse: Fuse) -> None:
 
         async def write_apart(database: Any, commit: Commit) -> bool:
             stored = await write(database, commit)
-            if commit.tallies:
+            if commit.positions:
                 fuse.comes_to("committed")
             async with database.write() as connection:
                 await move(connection, commit)

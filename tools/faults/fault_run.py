@@ -17,10 +17,11 @@ from typing import Any, Final
 from fault_books import Books, Scene, check_books
 from fault_feed import City, Order, make_file
 from fault_file import read_file
+from fault_fleet import Fleet
 from fault_plan import Fault, make_plan
 from fault_send import FileCarrier, KafkaCarrier, Sender, read_record
 from fault_servers import Servers, back, may_mount, ways_to_fail
-from fault_service import Launcher, Service, wait_for
+from fault_service import Launcher, wait_for
 from recount import STREET, query
 
 from twin.clock import WallClock
@@ -33,6 +34,7 @@ from twin.store.database import Database
 
 _FELT_S: Final = 8.0
 _FUSE_S: Final = 60.0
+_LOOK_S: Final = 0.05
 _MINUTE_US: Final = 60_000_000
 _IMPATIENT: Final = 0.2
 """Share of the faults after which the next one does not wait until the service is ready."""
@@ -101,7 +103,6 @@ class Run:
         self._total = total
         self._plan = make_plan(setup.engine, total, setup.faults, setup.seed, disks=may_mount())
         self._done = _lines(self._folder / "faults.jsonl")
-        self._starts = 0
 
     def _make(self) -> None:
         end_us = (time.time_ns() // 1000 // _MINUTE_US - 2) * _MINUTE_US
@@ -123,8 +124,9 @@ class Run:
         keep = True
         try:
             scene = self._scene(servers)
-            service = Service(launcher, self._folder, "all", self._settings(scene))
-            hashes = asyncio.run(self._go(service, servers, scene))
+            many = self._setup.engine == "workers"
+            fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
+            hashes = asyncio.run(self._go(fleet, servers, scene))
             books = check_books(scene, hashes)
             keep = False
         finally:
@@ -141,7 +143,7 @@ class Run:
             events=self._total,
             seconds=time.monotonic() - began,
             failed_attempts=failed.total(),
-            starts=self._starts,
+            starts=fleet.starts,
         )
 
     def _start_servers(self) -> Servers:
@@ -185,9 +187,9 @@ class Run:
             **self._setup.extra,
         }
 
-    async def _go(self, service: Service, servers: Servers, scene: Scene) -> dict[str, str]:
-        self._start(service)
-        await asyncio.to_thread(service.wait_ready)
+    async def _go(self, fleet: Fleet, servers: Servers, scene: Scene) -> dict[str, str]:
+        fleet.start_missing()
+        await asyncio.to_thread(fleet.wait_ready)
         carrier = (
             KafkaCarrier(scene.log_url.removeprefix("kafka://"), scene.prefix)
             if scene.path is None
@@ -196,13 +198,13 @@ class Run:
         sender = Sender(
             self._deliveries,
             scene.record,
-            url=service.url,
+            url=fleet.url,
             key=(self._folder / "street.key").read_text(encoding="utf-8"),
             carrier=carrier,
             seal=lambda values: seal_items(values, self._keys),
         )
         sending = asyncio.create_task(sender.run(), name="senders")
-        faults = asyncio.create_task(self._faults(sender, service, servers), name="faults")
+        faults = asyncio.create_task(self._faults(sender, fleet, servers), name="faults")
         try:
             done, _ = await asyncio.wait({sending, faults}, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
@@ -211,21 +213,13 @@ class Run:
             for task in (sending, faults):
                 task.cancel()
             await asyncio.gather(sending, faults, return_exceptions=True)
-        await asyncio.to_thread(service.wait_ready)
+        await asyncio.to_thread(fleet.wait_ready)
         await asyncio.to_thread(self._wait_drained, scene)
-        hashes = {"at the end": (await asyncio.to_thread(service.stop))["state_hash"]}
-        self._start(service)
-        await asyncio.to_thread(service.wait_ready)
-        hashes["recovered from the database"] = (await asyncio.to_thread(service.stop))[
-            "state_hash"
-        ]
-        return hashes
+        ended = await asyncio.to_thread(fleet.stop)
+        again = await asyncio.to_thread(fleet.recovered)
+        return {"at the end": ended[0], "recovered from the database": again[0]}
 
-    def _start(self, service: Service) -> None:
-        service.start()
-        self._starts += 1
-
-    async def _faults(self, sender: Sender, service: Service, servers: Servers) -> None:
+    async def _faults(self, sender: Sender, fleet: Fleet, servers: Servers) -> None:
         done = {fault["number"] for fault in self._done}
         plan = [fault for fault in self._plan if fault.number not in done]
         with (self._folder / "faults.jsonl").open("a", encoding="utf-8") as record:
@@ -237,7 +231,7 @@ class Run:
                 await sender.reached(fault.at)
                 await sender.allow(max(after, fault.at + 1))
                 self._progress(sender.acknowledged, self._total, fault.kind)
-                told = await self._one(fault, sender, service, servers)
+                told = await self._one(fault, sender, fleet, servers)
                 line = fault.document() | told
                 self._done.append(line)
                 record.write(json.dumps(line) + "\n")
@@ -247,17 +241,19 @@ class Run:
         self._progress(sender.acknowledged, self._total, "all sent")
 
     async def _one(
-        self, fault: Fault, sender: Sender, service: Service, servers: Servers
+        self, fault: Fault, sender: Sender, fleet: Fleet, servers: Servers
     ) -> dict[str, Any]:
         rng = fault.rng()
         began = time.monotonic()
         failed = sender.failed.total()
         kind, _, moment = fault.kind.partition("_")
         if kind == "killed":
-            how = await self._kill(moment, rng, sender, service)
+            how = await self._kill(moment, rng, sender, fleet)
         elif kind == "disk":
             name = rng.choice(sorted(servers.disks))
-            how = await self._disk(name, sender, service, servers)
+            how = await self._disk(name, sender, fleet, servers)
+        elif kind == "rebalance":
+            how = await asyncio.to_thread(fleet.rebalance, rng)
         else:
             server = servers.broker if kind == "broker" else servers.database
             way = rng.choice(sorted(ways_to_fail(server)))
@@ -265,37 +261,42 @@ class Run:
             await asyncio.to_thread(ways_to_fail(server)[way])
             await asyncio.sleep(rng.uniform(0.2, 2.0))
             await asyncio.to_thread(back, server, way)
-        if not service.alive:
-            self._start(service)
+        fleet.start_missing()
         if rng.random() > _IMPATIENT or fault.number == len(self._plan) - 1:
-            await asyncio.to_thread(service.wait_ready)
+            await asyncio.to_thread(fleet.wait_ready)
         return {
             "how": how,
             "refused": sender.failed.total() - failed,
             "seconds": round(time.monotonic() - began, 2),
         }
 
-    async def _kill(self, moment: str, rng: random.Random, sender: Sender, service: Service) -> str:
-        """Kill the process, by its own hand at a chosen moment or from outside at any."""
+    async def _kill(self, moment: str, rng: random.Random, sender: Sender, fleet: Fleet) -> str:
+        """Kill a process, by its own hand at a chosen moment or from outside at any."""
         if not moment:
+            victim = fleet.any_process(rng)
             await asyncio.sleep(rng.uniform(0, 1))
-            await asyncio.to_thread(service.kill)
-            return "killed from outside"
-        await asyncio.to_thread(service.wait_ready)
+            await asyncio.to_thread(victim.kill)
+            return f"{victim.name} killed from outside"
+        await asyncio.to_thread(fleet.wait_ready)
         number = rng.randint(1, 3)
-        service.arm(moment, number)
+        armed = fleet.targets(moment, rng)
+        for service in armed:
+            service.arm(moment, number)
         end_s = time.monotonic() + _FUSE_S
-        while not await asyncio.to_thread(service.wait_death, 1.0):
-            await sender.allow_more()  # all that was allowed may have been worked off before
+        while not (dead := [service.name for service in armed if not service.alive]):
+            await asyncio.sleep(_LOOK_S)
+            if time.monotonic() > end_s - _FUSE_S + 1:
+                await sender.allow_more()  # all that was allowed may have been worked off before
             if time.monotonic() > end_s:
-                words = service.last_words()
+                words = fleet.last_words()
                 raise AssertionError(f"the fuse '{moment} {number}' did not burn: {words}")
-        return f"killed itself, {moment}, commit {number}"
+        for service in armed:
+            service.disarm()
+        return f"{' and '.join(dead)} killed itself, {moment}, commit {number}"
 
-    async def _disk(self, name: str, sender: Sender, service: Service, servers: Servers) -> str:
+    async def _disk(self, name: str, sender: Sender, fleet: Fleet, servers: Servers) -> str:
         """Fill a disk, wait until it hurts, make room, start what died of it."""
         failed = sender.failed.total()
-        await asyncio.to_thread(servers.forget_words)
         await asyncio.to_thread(servers.disks[name].fill)
         end_s = time.monotonic() + _FELT_S
         felt = ""
@@ -303,17 +304,19 @@ class Run:
             await asyncio.sleep(0.1)
             if sender.failed.total() > failed:
                 felt = "senders were refused"
-            elif not await asyncio.to_thread(service.ready):
+            elif not await asyncio.to_thread(fleet.ready):
                 felt = "the service was not ready"
         await asyncio.to_thread(servers.disks[name].free)
-        revived = await asyncio.to_thread(servers.revive)
+        revived = await asyncio.to_thread(servers.revive, name)
         started = f", {' and '.join(revived)} started again" if revived else ""
         return f"{name} full: {felt or 'nobody noticed'}{started}"
 
     def _wait_drained(self, scene: Scene) -> None:
-        """Wait until every record has its verdict and all that was said is published."""
+        """Wait until all that was said is published and every record has its verdict."""
 
         def drained() -> bool:
+            if query(scene.database, "SELECT count(*) FROM outbox")[0][0]:
+                return False
             rows = query(
                 scene.database, "SELECT topic, partition, next_offset FROM partition_offset"
             )

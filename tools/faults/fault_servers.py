@@ -78,7 +78,6 @@ class Servers:
     disks: dict[str, Disk] = field(default_factory=dict)
     broker: Broker | None = None
     database: Server | None = None
-    _read: int = 0
 
     @classmethod
     def real(cls, folder: Path, *, size_mb: int) -> Servers:
@@ -99,30 +98,22 @@ class Servers:
         (folder / "sqlite").mkdir(exist_ok=True)
         return cls({name: Disk(folder / name, size_mb) for name in _disks("sqlite")})
 
-    def revive(self) -> list[str]:
-        """Start what has died of a full disk; return the names.
+    def revive(self, disk: str) -> list[str]:
+        """Start what has died of a full disk, as an operator would; return the names.
 
-        A broker whose only folder failed may linger, serving nothing: it is ended first.
+        A broker is always started again. Either it gave up its folder and lingers, serving
+        nothing, or an index of it was left behind its log, and it refuses all appends to that
+        partition (InvalidOffsetException) until a start mends the index.
         """
         revived = []
         for name, server in (("broker", self.broker), ("database", self.database)):
-            if server is None or (server.running and not self._given_up(server)):
-                continue
-            server.kill()
-            server.start()
-            revived.append(name)
+            if server is not None and (
+                (disk == "kafka" and name == "broker") or not server.running
+            ):
+                server.kill()
+                server.start()
+                revived.append(name)
         return revived
-
-    def _given_up(self, server: Broker | Server) -> bool:
-        if not isinstance(server, Broker):
-            return False
-        words = server.output.read_text(encoding="utf-8", errors="replace")
-        return "log directory has failed" in words[self._read :]
-
-    def forget_words(self) -> None:
-        """What the broker wrote so far says nothing about what comes."""
-        if self.broker is not None:
-            self._read = len(self.broker.output.read_text(encoding="utf-8", errors="replace"))
 
     def close(self, *, keep: bool) -> None:
         """Stop the servers; `keep` leaves their disks for a run that goes on later."""

@@ -104,9 +104,13 @@ class Service:
         }
         self._pid: int | None = None
 
-    def start(self) -> None:
-        """Start it; a fuse that was not burnt is taken away."""
+    def disarm(self) -> None:
+        """Take a fuse away that did not burn."""
         self.arm_file.unlink(missing_ok=True)
+
+    def start(self) -> None:
+        """Start it, without a fuse."""
+        self.disarm()
         self.state_file.unlink(missing_ok=True)
         self._pid = self._launcher.start(self._order)
 
@@ -122,12 +126,12 @@ class Service:
 
     def kill(self) -> None:
         """End it at once, as a power cut would."""
-        self._signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         wait_for(lambda: not self.alive, f"{self.name} does not die")
 
     def stop(self) -> dict[str, Any]:
         """Ask it to end; return what it says about its state."""
-        self._signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
         wait_for(lambda: not self.alive, f"{self.name} does not stop", tell=self.last_words)
         if self.exit_code != 0:
             raise AssertionError(f"{self.name} stopped with {self.exit_code}: {self.last_words()}")
@@ -141,10 +145,6 @@ class Service:
         fresh = self.arm_file.with_suffix(".new")
         fresh.write_text(f"{moment} {number} {time.monotonic_ns()}", encoding="utf-8")
         fresh.rename(self.arm_file)
-
-    def wait_death(self, seconds: float) -> bool:
-        """Wait until it is dead; False if it is not in time."""
-        return bool(wait_for(lambda: not self.alive, "", seconds=seconds))
 
     def ready(self) -> bool:
         """Ask whether it does its work."""
@@ -168,7 +168,8 @@ class Service:
         text = self.output.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-25:])
 
-    def _signal(self, how: signal.Signals) -> None:
+    def send_signal(self, how: signal.Signals) -> None:
+        """Send a signal to it if it runs."""
         assert self._pid is not None
         if self.alive:
             with suppress(ProcessLookupError):

@@ -1,6 +1,6 @@
 """The fault suite: a service killed, starved and cut off loses nothing, counts nothing twice.
 
-    python tools/faults/fault_suite.py [--engine embedded servers] [--events N] [--faults N] [--seed N]
+    python tools/faults/fault_suite.py [--engine embedded] [--events N] [--faults N] [--seed N]
 
 A file of events is sent to a running service while a seeded plan of faults happens to it. Then
 everything is compared: file, senders' record, log, database, oracle, the service's own hash.
