@@ -22,6 +22,7 @@ import uvicorn
 
 from twin.api import create_api
 from twin.api.board import Board
+from twin.api.connections import patient_protocols
 from twin.api.issuer import Issuer
 from twin.api.served import Mode, Served
 from twin.api.tokens import TokenRules, Tokens, parse_roles
@@ -256,8 +257,11 @@ class Service:
         await self.database.close()
 
     def _http_config(self) -> uvicorn.Config:
+        http, socket_protocol = patient_protocols(self.served.cut)
         return uvicorn.Config(
             create_api(self.served),
+            http=http,
+            ws=socket_protocol,
             log_config=None,
             access_log=False,
             ws_per_message_deflate=False,  # frames are small and made once for all clients

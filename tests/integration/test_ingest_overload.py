@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -135,7 +136,7 @@ async def test_neither_beats_nor_batches_starve(house: House, slow: str) -> None
         await asyncio.sleep(0.01)
     worker.stop()
     await task
-    pairs = set(zip(beats_and_fetches[:80], beats_and_fetches[1:80], strict=False))
+    pairs = set(itertools.pairwise(beats_and_fetches[:80]))
     assert ("beats", "beats") not in pairs
     assert ("fetches", "fetches") not in pairs
 

@@ -95,6 +95,7 @@ def _live(served: Served) -> list[Metric]:
     found: list[Metric] = [
         _gauge("twin_stream_clients", "Readers of the live stream", board.stream_clients),
         CounterMetricFamily("twin_stream_frames", "Frames chosen for sending", board.frames_sent),
+        CounterMetricFamily("twin_clients_cut", "Connections that took nothing", served.cut.count),
     ]
     picture = board.picture
     if picture is None:

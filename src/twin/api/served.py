@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 from twin import tracing
 from twin.api.board import Board
+from twin.api.connections import Cut
 from twin.api.scenario_jobs import ScenarioJobs
 from twin.api.tile_shelf import TileShelf
 from twin.api.tokens import Tokens
@@ -67,6 +68,7 @@ class Served:
     role: ProcessRole = ProcessRole.ALL
     reading_partitions: int | None = None  # None: one a region
     made: dict[str, tuple[object, object]] = field(default_factory=dict)  # see `once`
+    cut: Cut = field(default_factory=Cut)  # connections whose other end took nothing
     layers: dict[tuple[str, str], tuple[bytes, bytes]] = field(
         default_factory=dict
     )  # by version and name: GeoJSON, and gzipped
