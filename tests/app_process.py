@@ -94,6 +94,11 @@ class Twin:
                 self._lines.append(line.rstrip("\n"))
 
     @property
+    def runs(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None
+
+    @property
     def lines(self) -> list[str]:
         """What it wrote to standard error so far."""
         return list(self._lines)

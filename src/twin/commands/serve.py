@@ -50,7 +50,8 @@ def serve(
         service = Service(
             settings, clock=clock, note=note
         )  # what is wrong with the files is said before the long wait
-        warm_kernels()
+        if service.role.computes:
+            warm_kernels()
         try:
             code = asyncio.run(_serve(service))
         finally:

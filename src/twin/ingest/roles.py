@@ -17,3 +17,8 @@ class ProcessRole(StrEnum):
     def serves(self) -> bool:
         """Whether the whole API is here, not the probes alone."""
         return self in {ProcessRole.ALL, ProcessRole.API}
+
+    @property
+    def computes(self) -> bool:
+        """Whether the live state is here, or may be soon: the kernels must be compiled."""
+        return self in {ProcessRole.ALL, ProcessRole.FORECASTER}
