@@ -17,6 +17,7 @@ from twin.control.access.casebook.facts import (
     HolderChanged,
     Read,
     Revoked,
+    VehicleRow,
     World,
     recorded_of,
 )
@@ -52,6 +53,7 @@ class Known:
     clocks: dict[str, list[ClockReport]] = field(default_factory=dict)
     countries: dict[str, CountrySet] = field(default_factory=dict)
     by_key: dict[str, set[str]] = field(default_factory=dict)
+    vehicles: dict[str, VehicleRow] = field(default_factory=dict)
     listed: Callable[[str], int] | None = None
 
 
@@ -63,6 +65,8 @@ def known(
     `listed` says how many plates of a country have an authorisation, where these are not all.
     """
     found = Known(world, listed=listed)
+    for vehicle in world.vehicles:
+        found.vehicles.setdefault(vehicle.plate, vehicle)
     for row in world.authorisations:
         found.versions.setdefault(row.id, []).append(Version(row, ALWAYS_US, ALWAYS_US))
     for event in sorted(events, key=lambda one: one.id):

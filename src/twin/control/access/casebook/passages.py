@@ -112,7 +112,10 @@ class PassageReader:
             rules = self._book.at(one.time_us)
             within_us = 0 if rules is None else us_from_seconds(rules.form.reading.duplicate_s)
             for group in reversed(groups):
-                if one.time_us - group[0].time_us <= within_us and _same(one, group):
+                if one.time_us - group[0].time_us > within_us:
+                    groups.append([one])  # groups stand in order of their first reads
+                    break
+                if _same(one, group):
                     group.append(one)
                     break
             else:

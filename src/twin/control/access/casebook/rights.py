@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from twin.clock import datetime_from_us, us_from_datetime, us_from_seconds
-from twin.control.access.casebook.facts import AuthorisationRow, HolderChanged
+from twin.control.access.casebook.facts import AuthorisationRow, HolderChanged, VehicleRow
 from twin.control.access.casebook.known import Known, Version
 from twin.control.access.casebook.moments import day_end_us, local_day, month_name
 from twin.control.access.casebook.reasons import Because, excluded
@@ -69,8 +69,8 @@ class Rights:
         changes = self._changes(key, time_us, rules)
         if changes:
             return changes[-1].holder
-        rows = (one for one in self._facts.world.vehicles if one.plate == key)
-        return next((one.holder for one in rows), "")
+        row = self._facts.vehicles.get(key)
+        return "" if row is None else row.holder
 
     def for_vehicle(self, key: str, zone: str, time_us: int, rules: Rules) -> Iterator[Version]:
         """Yield each version that may be asked about a passage: in force then, or back-dated."""
@@ -104,7 +104,9 @@ class Rights:
         profile = rules.form.profiles.get(row.profile)
         if profile is None:
             return Opinion(Because.NO_RULES)
-        against = self._validity(row, key, time_us, rules) or self._size(profile, key)
+        against = self._validity(row, key, time_us, rules)
+        if not against and too_large(profile, self._facts.vehicles.get(key)):
+            against = Because.VEHICLE_TOO_LARGE
         if against:
             return Opinion(against)
         against, window = _in_window(row.profile, profile, time_us, rules)
@@ -144,18 +146,6 @@ class Rights:
             return Because.AUTH_EXPIRED
         return ""
 
-    def _size(self, profile: ProfileRow, key: str) -> str:
-        limit = profile.vehicle
-        rows = [one for one in self._facts.world.vehicles if one.plate == key]
-        if limit is None or not rows:
-            return ""
-        mass, height = rows[0].mass_kg, rows[0].height_m
-        heavy = None not in (limit.mass_max_kg, mass) and (mass or 0) > (limit.mass_max_kg or 0)
-        high = None not in (limit.height_below_m, height) and (height or 0) >= (
-            limit.height_below_m or 0
-        )
-        return Because.VEHICLE_TOO_LARGE if heavy or high else ""
-
     def _changes(self, key: str, time_us: int, rules: Rules) -> list[HolderChanged]:
         """Return the changes of holder before a moment that were heard of within the horizon."""
         horizon_us = us_from_seconds(rules.form.times.horizon_s)
@@ -166,6 +156,19 @@ class Rights:
             and us_from_datetime(one.arrived) - time_us <= horizon_us
         ]
         return sorted(found, key=lambda one: (one.time, one.id))
+
+
+def too_large(profile: ProfileRow, vehicle: VehicleRow | None) -> bool:
+    """Say whether the register's data forbid a vehicle to a profile; unknown data do not."""
+    limit = profile.vehicle
+    if limit is None or vehicle is None:
+        return False
+    mass, height = vehicle.mass_kg, vehicle.height_m
+    heavy = None not in (limit.mass_max_kg, mass) and (mass or 0) > (limit.mass_max_kg or 0)
+    high = None not in (limit.height_below_m, height) and (height or 0) >= (
+        limit.height_below_m or 0
+    )
+    return heavy or high
 
 
 def _may_back_date(version: Version, time_us: int, rules: Rules) -> bool:
