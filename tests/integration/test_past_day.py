@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -14,8 +17,9 @@ import pytest
 from broker import run_apart
 from typer.testing import CliRunner
 
-from past_house import MIDNIGHT_US, POLICY, City
+from past_house import MIDNIGHT_US, POLICY, STEP_S, City
 from twin.__main__ import app
+from twin.clock import ManualClock
 from twin.control.access.counts import HOUR_US
 from twin.events import DecisionKind
 from twin.ingest.past_day import DayOutcome, PastDay
@@ -28,6 +32,7 @@ from twin.store.past_folder import FolderDays
 from twin.store.retention import Keep, forget_old
 from twin.units import SECOND_US
 
+VICTIM = Path(__file__).parents[1] / "past_victim.py"
 LAST = 340
 FAR_US = MIDNIGHT_US + HOUR_US
 DAYS = (date(2026, 6, 16), date(2026, 6, 17))
@@ -77,7 +82,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> tupl
 
 
 @pytest.fixture
-async def database(lived: tuple[Path, City], tmp_path: Path) -> Any:
+async def database(lived: tuple[Path, City], tmp_path: Path) -> AsyncIterator[Database]:
     """Give a copy of it."""
     path = tmp_path / "copy.db"
     shutil.copyfile(lived[0], path)
@@ -211,3 +216,50 @@ def test_the_command_says_equal_or_different(lived: tuple[Path, City], tmp_path:
     assert nothing.exit_code == 2
     assert "no steps were kept" in nothing.stderr
     assert CliRunner().invoke(app, ["replay"]).exit_code == 2
+
+
+@pytest.mark.parametrize(("when", "nth"), [("before", 70), ("after", 95)])
+async def test_killed_in_the_middle_of_the_day(
+    sqlite_database: Database, when: str, nth: int
+) -> None:
+    """By kill -9 between commits; the next process goes on, and the replay follows both."""
+    path = sqlite_database.path
+    assert path is not None
+    victim = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(VICTIM), str(path), when, str(nth))
+    )
+    assert await victim.wait() == -signal.SIGKILL
+    last = await steps.newest_step(sqlite_database)
+    assert last is not None
+    begin_us = MIDNIGHT_US - 200 * SECOND_US
+    second = ((last.now_us - begin_us) // SECOND_US // STEP_S + 1) * STEP_S
+    clock = ManualClock(begin_us + second * SECOND_US)
+    city = City(open_log("embedded", path, ""), sqlite_database, clock=clock)
+    await city.open()
+    await city.live_through(second, second + 60)
+    await city.close()
+    outcome = await replayed(sqlite_database)
+    assert outcome.differences == []
+    assert (outcome.equal, outcome.starts) == (True, 1)
+    await city.log.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.postgis
+async def test_the_servers_tell_the_same_day(
+    lived: tuple[Path, City],
+    database: Database,
+    kafka_bootstrap: str,
+    topic_prefix: str,
+    postgis_ready_url: str,
+) -> None:
+    """Kafka and PostGIS: the same hashes at every tick as on the embedded engine."""
+    other = await Database.open(postgis_ready_url)
+    log = open_log(f"kafka://{kafka_bootstrap}", None, topic_prefix)
+    await live_day(City(log, other))
+    assert await hashes(other) == await hashes(database)
+    outcome = await replayed(other)
+    assert outcome.differences == []
+    assert outcome.equal
+    await log.close()
+    await other.close()
