@@ -22,7 +22,7 @@ from real_parts import require
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tools" / "faults"
-EVENTS = 5500
+EVENTS = 4000
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -62,9 +62,9 @@ def test_embedded(folder: Path) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.postgis
-def test_servers(folder: Path) -> None:
+def test_three_workers(folder: Path) -> None:
     require(broker.missing() or postgis.missing())
-    check(run("servers", folder, faults=7))
+    check(run("workers", folder, faults=8))
 
 
 def test_offsets_apart_from_their_rows_are_noticed(folder: Path) -> None:

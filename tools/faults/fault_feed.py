@@ -18,8 +18,6 @@ from typing import Any, Final
 import numpy as np
 from fault_file import HTTP, LOG, Delivery, write_file
 from fault_readings import (
-    PERIOD_S,
-    PERIOD_US,
     Feed,
     Rows,
     Spoilt,
@@ -33,6 +31,9 @@ from fault_readings import (
 SHARE_JSON: Final = 0.55
 PASSAGES, INCIDENTS, STATUSES = 0.01, 0.002, 0.008
 _LANE_BURSTS: Final = 2
+_SLOW_S, _QUICK_S, _MANY_STEPS = 30, 10, 400
+"""Period of a detector: a short file still covers more than the allowed lateness, a long one less
+than the day for which passages are kept."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class _Maker:
         self._order = order
         self._mean = max(12, min(1000, order.events // 400))
         readings = order.events * (1 - PASSAGES - INCIDENTS - STATUSES) / 1.035
-        self._steps = max(60, round(readings / sum(map(len, city.sensors))))
+        self._steps = max(40, round(readings / sum(map(len, city.sensors))))
+        self._period_s = _SLOW_S if self._steps < _MANY_STEPS else _QUICK_S
         self.bursts: Counter[str] = Counter()
 
     def _rng(self, name: str) -> random.Random:
@@ -116,7 +118,9 @@ class _Maker:
                 yield self._packed(partition, packed)
 
     def _rows(self, sensors: int, partition: int, lane: str) -> Rows:
-        feed = Feed(sensors, self._steps, self._order.end_us, _LANE_BURSTS, partition == 0)
+        feed = Feed(
+            sensors, self._steps, self._period_s, self._order.end_us, _LANE_BURSTS, partition == 0
+        )
         rows = make_rows(feed, np.random.default_rng(self._rng(lane).getrandbits(64)))
         self.bursts += rows.bursts
         return rows
@@ -154,7 +158,7 @@ class _Maker:
 
     def _times(self, share: float) -> Iterator[int]:
         count = max(4, round(self._order.events * share))
-        span_us = self._steps * PERIOD_S * 1_000_000
+        span_us = self._order.end_us - self._first_us()
         return (self._order.end_us - span_us + span_us * k // count for k in range(1, count + 1))
 
     def _others(
@@ -179,7 +183,7 @@ class _Maker:
         ]
 
     def _first_us(self) -> int:
-        return self._order.end_us - self._steps * PERIOD_US
+        return self._order.end_us - self._steps * self._period_s * 1_000_000
 
     def passages(self) -> list[Delivery]:
         """Vehicles at gates, their plates in clear: whoever writes to the log must seal them."""

@@ -18,8 +18,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-PERIOD_S: Final = 10
-PERIOD_US: Final = PERIOD_S * 1_000_000
 FUTURE_US: Final = 5_680_281_600 * 1_000_000
 """2150: ahead of its arrival for whoever runs this, and still a year that the service knows."""
 
@@ -49,6 +47,7 @@ class Rows:
     occupancy: npt.NDArray[np.float64]
     spoilt: Ints
     key: npt.NDArray[np.float64]
+    period_s: int
     bursts: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
@@ -75,6 +74,7 @@ class Feed:
 
     sensors: int
     steps: int
+    period_s: int
     end_us: int
     bursts: int
     first: bool
@@ -86,12 +86,13 @@ def make_rows(feed: Feed, generator: np.random.Generator) -> Rows:
     step, sensor = np.divmod(np.arange(n), feed.sensors)
     rows = Rows(
         sensor=sensor,
-        time_us=feed.end_us - (feed.steps - 1 - step) * PERIOD_US,
+        time_us=feed.end_us - (feed.steps - 1 - step) * feed.period_s * 1_000_000,
         count=generator.integers(0, 9, n),
         speed=np.where(generator.random(n) < 0.02, np.nan, generator.integers(50, 1200, n) / 10),
         occupancy=generator.integers(0, 900, n) / 10,
         spoilt=np.zeros(n, np.int64),
         key=np.arange(n, dtype=np.float64),
+        period_s=feed.period_s,
     )
     _hold_back(rows, feed, generator)
     _shuffle(rows, feed, generator)
@@ -104,7 +105,7 @@ def make_rows(feed: Feed, generator: np.random.Generator) -> Rows:
 def _window(feed: Feed, generator: np.random.Generator, seconds: float) -> tuple[int, int]:
     """Choose a stretch of the feed: (first row, rows in it)."""
     n = feed.sensors * feed.steps
-    long = max(2, min(int(feed.sensors * seconds / PERIOD_S), n // 4))
+    long = max(2, min(int(feed.sensors * seconds / feed.period_s), n // 4))
     return int(generator.integers(0, n - long)), long
 
 
@@ -115,7 +116,7 @@ def _hold_back(rows: Rows, feed: Feed, generator: np.random.Generator) -> None:
             start, long = _window(feed, generator, 120)
             held = start + np.flatnonzero(generator.random(long) < 0.3)
             late_s = generator.uniform(least_s, most_s)
-            rows.key[held] += feed.sensors * late_s / PERIOD_S
+            rows.key[held] += feed.sensors * late_s / feed.period_s
             rows.bursts[kind] += 1
 
 
@@ -182,7 +183,7 @@ def as_json(rows: Rows, names: Sequence[str], lane: str) -> list[bytes]:
         name = "nobody" if spoilt == Spoilt.UNKNOWN else names[sensor]
         text = (
             f'{{"id":"{lane}-{number}","sensor":"{name}","time":"{moments[time_us]}",'
-            f'"period_s":{PERIOD_S}{"," if said else ""}{said}}}'
+            f'"period_s":{rows.period_s}{"," if said else ""}{said}}}'
         )
         written.append(text[: -9 if spoilt == Spoilt.BROKEN else None].encode())
     return written
@@ -211,7 +212,7 @@ def as_columns(rows: Rows, names: Sequence[str], name: str, part: slice) -> byte
         "sensors": [*names, "nobody"],
         "sensor": sensor.astype("<i4").tobytes(),
         "time_us": rows.time_us[part].astype("<i8").tobytes(),
-        "period_ms": np.array([PERIOD_S * 1000], "<i8").tobytes(),
+        "period_ms": np.array([rows.period_s * 1000], "<i8").tobytes(),
         "count": measured(count),
         "speed_kph": measured(speed),
         "occupancy_pct": measured(rows.occupancy[part]),
