@@ -117,7 +117,7 @@ async def link_history_csv(served: House, begin: From, end: To, link: Links) -> 
 
 async def _past(served: Served, begin: str, end: str, links: list[str]) -> _Past:
     from_us, to_us = moment_us(begin, "from"), moment_us(end, "to")
-    networks = await _networks(served, from_us, to_us)
+    networks = await networks_between(served, from_us, to_us)
     for name in links:
         if not any(name in network.link_rows for network in networks.values()):
             raise not_found("link", name[:80], "is a link of the map, now or in these minutes")
@@ -132,14 +132,14 @@ async def _past(served: Served, begin: str, end: str, links: list[str]) -> _Past
         for version, network in networks.items()
     }
     minutes = await minutes_of_links(served.database, from_us, to_us, rows_of)
-    length_m = {version: _lengths(networks[version], links) for version in networks}
+    length_m = {version: lengths_of(networks[version], links) for version in networks}
     lengths = np.array([length_m[version] for version in minutes.map_version])
     with np.errstate(divide="ignore"):  # a speed of zero has no travel time
         travel_time_s = lengths.reshape(minutes.speed_mps.shape) / minutes.speed_mps
     return _Past(links, minutes, travel_time_s)
 
 
-async def _networks(served: Served, from_us: int, to_us: int) -> dict[str, SingleMap]:
+async def networks_between(served: Served, from_us: int, to_us: int) -> dict[str, SingleMap]:
     """Return the map of now and those that the minutes were made on, by version."""
     networks = {served.network.version: served.network}
     for version in await versions_between(served.database, from_us, to_us):
@@ -152,7 +152,7 @@ async def _networks(served: Served, from_us: int, to_us: int) -> dict[str, Singl
     return networks
 
 
-def _lengths(network: SingleMap, links: list[str]) -> list[float]:
+def lengths_of(network: SingleMap, links: list[str]) -> list[float]:
     known = {str(link.id): link.length_m for link in network.links}
     return [known.get(name, np.nan) for name in links]
 

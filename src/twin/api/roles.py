@@ -77,6 +77,8 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/corridors/{{road}}/timespace"): _TRAFFIC,
     ("GET", f"{API}/history/links"): _TRAFFIC,
     ("GET", f"{API}/history/links.csv"): _TRAFFIC,
+    ("GET", f"{API}/history/travel-times"): _TRAFFIC,
+    ("GET", f"{API}/history/travel-times.csv"): _TRAFFIC,
     ("GET", f"{API}/picture"): _TRAFFIC,
     ("GET", f"{API}/picture/measured"): _TRAFFIC,
     ("GET", f"{API}/detectors"): _TRAFFIC,
