@@ -43,6 +43,7 @@ from twin.network.difference import Dropped, MapDifference
 from twin.network.model import SingleMap
 from twin.opening import Opened, Terms
 from twin.perceive import snapshot
+from twin.perceive.alerting import Alerting
 from twin.perceive.estimate import Perception
 from twin.perceive.incidents import Incidents
 from twin.perceive.state import LinkState
@@ -130,6 +131,7 @@ class Live:
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
         self._scoring = Scoring(network, self._perception)
+        self._alerting = Alerting(network, self._perception)
         self._streets = streets_of(network)
         self._sequence = 0
 
@@ -199,6 +201,7 @@ class Live:
         self._sequence += 1
         self._counts.advance(now_us)
         self._scoring.advance(now_us)
+        self._alerting.advance(now_us)
         return Picture(
             time_us=now_us,
             sequence=self._sequence,
@@ -212,6 +215,7 @@ class Live:
             access=self._counts.told,
             detectors=self._perception.health(),
             scores=self._scoring.scores(),
+            alerts=self._alerting.alerts(),
         )
 
     def picture_ahead(self, picture: Picture, readings: ReadingBatch) -> Picture:
@@ -259,7 +263,7 @@ class Live:
         """
         return snapshot.encode(
             self.network.version,
-            self._perception.state() | self._scoring.state(),
+            self._perception.state() | self._scoring.state() | self._alerting.state(),
             self._incidents.known(),
             tuple(self._statuses[name] for name in sorted(self._statuses)),
             self._signals.memory(),
@@ -313,6 +317,7 @@ class Live:
         saved, arrays = snapshot.decode(body, self.network.version)
         self._perception.restore(arrays)
         self._scoring.restore(arrays)
+        self._alerting.restore(arrays)
         self._incidents = Incidents(self.network)
         self._incidents.observe(saved.incidents)
         self._statuses = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from twin.control.access.counts import GateCount
 from twin.events import DecisionEvent, DecisionKind, Incident, SignalStatus
 from twin.forecast.result import Forecast
 from twin.forecast.scoreboard import Scores
+from twin.perceive.alerting import Alerts
 from twin.perceive.health.detectors import DetectorHealth
 from twin.perceive.kernels.digest import mix_words
 from twin.perceive.state import LinkState, Measured
@@ -44,23 +45,25 @@ class Picture:
     decisions: tuple[DecisionEvent, ...]
     detectors: DetectorHealth | None = None
     scores: Scores | None = None
+    alerts: Alerts = field(default_factory=Alerts)
     access: tuple[GateCount, ...] = ()
     provisional: bool = False
 
     def content_hash(self, forecast_hash: str) -> str:
         """Return 32 hex digits over what is shown: no time of showing, no number of the picture.
 
-        Decisions about single vehicles stay out, counts of vehicles are in. Scores stay out: they
-        tell of forecasts of which some are forgotten at a restart. `forecast_hash` stands for the
-        content of the forecast in force (`forecast_digest`); "" for none.
+        Decisions about single vehicles stay out, counts of vehicles are in. Scores and
+        alerts stay out: they follow from minutes some of which are forgotten at a restart.
+        `forecast_hash` stands for the content of the forecast in force (`forecast_digest`); ""
+        for none.
         """
         digest = blake2b(digest_size=16)
         kept = tuple(one for one in self.decisions if one.kind is not DecisionKind.ACCESS)
-        for field in fields(self):
-            if field.name in {"time_us", "sequence", "forecast", "scores", "provisional"}:
+        for part in fields(self):
+            if part.name in {"time_us", "sequence", "forecast", "scores", "alerts", "provisional"}:
                 continue
-            value = kept if field.name == "decisions" else getattr(self, field.name)
-            digest.update(field.name.encode())
+            value = kept if part.name == "decisions" else getattr(self, part.name)
+            digest.update(part.name.encode())
             _feed(digest, value)
         digest.update(forecast_hash.encode())
         return digest.hexdigest()
@@ -84,10 +87,10 @@ def _feed(digest: blake2b, value: Any) -> None:
         digest.update(f"{value.dtype.str}{value.shape}".encode())
         digest.update(_mixed(value))
     elif is_dataclass(value) and not isinstance(value, type):
-        for field in fields(value):
-            if (type(value), field.name) not in _OWN_TIME:
-                digest.update(field.name.encode())
-                _feed(digest, getattr(value, field.name))
+        for part in fields(value):
+            if (type(value), part.name) not in _OWN_TIME:
+                digest.update(part.name.encode())
+                _feed(digest, getattr(value, part.name))
     elif isinstance(value, tuple) and any(map(_has_arrays, value)):
         digest.update(str(len(value)).encode())
         for one in value:

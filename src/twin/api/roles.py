@@ -93,6 +93,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("POST", f"{API}/decisions/{{decision_id}}/release"): _OPERATOR,
     ("POST", f"{API}/commands"): _OPERATOR,
     ("GET", f"{API}/devices"): _TRAFFIC,
+    ("GET", f"{API}/alerts"): _TRAFFIC,
     ("GET", f"{API}/alerts/stream"): _TRAFFIC,  # the same
     ("GET", f"{API}/gates"): _TRAFFIC | {Role.ACCESS_CLERK, Role.RULE_EDITOR, Role.CASE_OFFICER},
     ("GET", f"{API}/gates/events"): _VEHICLES,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -14,7 +14,9 @@ import numpy.typing as npt
 from twin.columns import Floats, Ints, ReadingBatch, Rows
 from twin.errors import MapError
 from twin.network.model import SingleMap
+from twin.perceive.health.chains import Section
 from twin.perceive.health.detectors import DetectorHealth, Detectors
+from twin.perceive.incident_signs import Minutes, last_minutes
 from twin.perceive.kernels import links as kernel
 from twin.perceive.kernels.record import BINS, RING_FIELDS, Memory, record_readings
 from twin.perceive.kernels.sensors import FLOW, FLOW_VAR, SAID_FIELDS, read_sensors
@@ -96,6 +98,21 @@ class Perception:
             minutes=minutes,
             failed=self.health().failed,
         )
+
+    def last_minutes(self, last_minute: int) -> Minutes:
+        """Return counts and speeds of the links over the minutes that end with `last_minute`."""
+        return last_minutes(
+            self.layout,
+            self._memory.ring_bin,
+            self._memory.ring_sums,
+            last_minute,
+            failed=self.health().failed,
+        )
+
+    def section_rows(self, sections: Sequence[Section]) -> Ints:
+        """Return where closed sections stand in `DetectorHealth.imbalance`."""
+        place = {one: row for row, one in enumerate(self._detectors.sections)}
+        return np.array([place[one] for one in sections], np.int64)
 
     def measured(self) -> Measured:
         """Return the newest reading of every sensor, exactly as it was measured."""
