@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import shutil
 import signal
 import sys
@@ -263,3 +265,23 @@ async def test_the_servers_tell_the_same_day(
     assert outcome.equal
     await log.close()
     await other.close()
+
+
+async def test_travel_times_of_a_day_that_is_only_in_a_folder(
+    database: Database, tmp_path: Path
+) -> None:
+    folder = tmp_path / "archive"
+    await archive.export_day(
+        database, folder, DAYS[0], now_us=LATER_US, lateness_s=600, person="test"
+    )
+    words = ["history", "times", str(folder), "--day", str(DAYS[0]), "--link", "N>C"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.stderr
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert len(rows) == 288
+    assert rows[-1]["time"] == "2026-06-16T23:55:00Z"
+    assert 200 / 14 < float(rows[-1]["instantaneous_s"]) < 200 / 2
+    assert float(rows[-1]["measured_share"]) == 0.75  # the first of its minutes was not
+    assert rows[0]["instantaneous_s"] == ""
+    refused = CliRunner().invoke(app, [*words[:-1], "nowhere"])
+    assert refused.exit_code == 2

@@ -152,11 +152,11 @@ def _way(served: Served, links: list[str], road: str) -> list[str]:
         return links
     for one in corridors(served.network):
         if one.road == road:
-            return _first_chain(served.network, [str(link) for link in one.links])
+            return first_chain(served.network, [str(link) for link in one.links])
     raise not_found("road", road[:80], "is a road of the map; `GET /corridors` lists them")
 
 
-def _first_chain(network: SingleMap, links: list[str]) -> list[str]:
+def first_chain(network: SingleMap, links: list[str]) -> list[str]:
     """Return the links up to the first gap: a road that forks is its longest chain first."""
     known = [network.links[network.link_rows[name]] for name in links]
     for row, (one, following) in enumerate(pairwise(known), 1):

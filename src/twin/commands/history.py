@@ -14,6 +14,7 @@ import typer
 
 from twin.clock import WallClock
 from twin.commands.console import ERR, plain_errors, print_json, progress
+from twin.commands.history_times import times_command
 from twin.errors import Fault, InputError
 from twin.settings import Settings, read_settings
 from twin.store import archive
@@ -89,6 +90,9 @@ def import_command(
     for one in imported:
         counts = ", ".join(f"{kind} {one.there[kind].rows:,} rows" for kind in one.there)
         typer.echo(f"{one.day}  now in the database: {counts}")
+
+
+history.command("times")(times_command)
 
 
 @history.command("list")
