@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from twin.commands import doctor_checks as checks
+from twin.commands import doctor_servers as servers
 from twin.commands.console import OUT, print_json
 from twin.commands.doctor_checks import Finding, State
 from twin.errors import BackendError, SettingsError, StoreError
@@ -18,10 +20,15 @@ _COLOURS = {State.GOOD: "green", State.WARNING: "yellow", State.BAD: "bold red"}
 
 
 def doctor(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False
+    *,
+    backups: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the backups: the newest must not be older than a day."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
 ) -> None:
     """Check a deployment by its TWIN_* settings; exit code 1 when something must be mended."""
-    findings = _examine()
+    findings = [*_examine(), *servers.backups(backups)]
     if as_json:
         print_json(findings)
     else:
@@ -49,8 +56,11 @@ async def _look(settings: Settings) -> list[Finding]:
     try:
         if network is not None:
             findings += await checks.log(settings, network, database)
+            findings += await servers.broker(settings)
         if database is not None:
+            findings += await servers.database_settings(settings, database)
             findings += await checks.contents(settings, database)
+        findings += await servers.identity(settings)
     except (BackendError, StoreError) as error:
         advice = "the server went away meanwhile; look again"
         findings.append(Finding("database", State.BAD, str(error), advice))
