@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from twin.commands.console import ERR, OUT, plain_errors
+from twin.commands.evaluate_incidents import score_incidents
 from twin.commands.evaluate_reconstruct import score_estimate
 from twin.evaluate.picture_plots import plot_all
 from twin.evaluate.pictures import Comparison, errors, known_shares, open_run, save_errors
@@ -19,6 +20,7 @@ evaluate = typer.Typer(no_args_is_help=True, help="Hold what the service said ag
 _ERRORS_FILE: Final = "errors.json"
 
 evaluate.command("reconstruct")(score_estimate)
+evaluate.command("incidents")(score_incidents)
 
 
 @evaluate.callback()
