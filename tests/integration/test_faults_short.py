@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import broker
@@ -16,12 +16,14 @@ import pytest
 from fault_plan import IN_FILE, KINDS, WEIGHTS
 from fault_run import Outcome, Run, Setup
 from fault_servers import may_mount
+from fault_service import Launcher
 from fault_suite import clear
 
 from real_parts import require
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tools" / "faults"
+CORRIDOR = ROOT / "scenarios" / "corridor"
 EVENTS = 4000
 
 pytestmark = pytest.mark.timeout(300)
@@ -36,13 +38,23 @@ def folder() -> Iterator[Path]:
     clear(place)
 
 
-def run(engine: str, folder: Path, *, faults: int, broken: str = "") -> Outcome:
-    """Run an engine over the corridor."""
-    scenario = ROOT / "scenarios" / "corridor"
-    setup = Setup(
-        engine, folder, scenario, events=EVENTS, faults=faults, seed=3, size_mb=700, broken=broken
-    )
-    return Run(setup, lambda *_: None).go()
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    """Give what starts services quickly."""
+    started = Launcher(CORRIDOR / "network")
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def run(folder: Path, launcher: Launcher) -> Callable[..., Outcome]:
+    """Give what runs an engine over the corridor."""
+
+    def go(engine: str, *, faults: int, broken: str = "") -> Outcome:
+        setup = Setup(engine, folder, CORRIDOR, EVENTS, faults, seed=3, size_mb=700, broken=broken)
+        return Run(setup, lambda *_: None, launcher).go()
+
+    return go
 
 
 def check(outcome: Outcome) -> None:
@@ -56,19 +68,19 @@ def check(outcome: Outcome) -> None:
     assert outcome.books.received >= outcome.books.acknowledged == outcome.events
 
 
-def test_embedded(folder: Path) -> None:
-    check(run("embedded", folder, faults=5))
+def test_embedded(run: Callable[..., Outcome]) -> None:
+    check(run("embedded", faults=5))
 
 
 @pytest.mark.kafka
 @pytest.mark.postgis
-def test_three_workers(folder: Path) -> None:
+def test_three_workers(run: Callable[..., Outcome]) -> None:
     require(broker.missing() or postgis.missing())
-    check(run("workers", folder, faults=8))
+    check(run("workers", faults=8))
 
 
-def test_offsets_apart_from_their_rows_are_noticed(folder: Path) -> None:
-    outcome = run("embedded", folder, faults=2, broken="offset")
+def test_offsets_apart_from_their_rows_are_noticed(run: Callable[..., Outcome]) -> None:
+    outcome = run("embedded", faults=2, broken="offset")
     assert any("stored" in words for words in outcome.books.wrong)
 
 

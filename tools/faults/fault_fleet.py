@@ -118,6 +118,13 @@ class Fleet:
                 break
         return found
 
+    def end(self) -> None:
+        """Leave no process behind, however the run went."""
+        for service in self._services.values():
+            if service.alive:
+                service.send_signal(signal.SIGCONT)
+                service.kill()
+
     def last_words(self) -> str:
         """Return the end of what every process wrote."""
         return "\n".join(

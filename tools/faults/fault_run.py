@@ -85,8 +85,9 @@ Progress = Callable[[int, int, str], None]
 class Run:
     """A run in a folder; one that was cut goes on where its record ends."""
 
-    def __init__(self, setup: Setup, progress: Progress) -> None:
-        """Make or find the file of events."""
+    def __init__(self, setup: Setup, progress: Progress, launcher: Launcher | None = None) -> None:
+        """Make or find the file of events. `launcher` may serve several runs over one map."""
+        self._launcher = launcher
         self._setup = setup
         self._progress = progress
         self._folder = setup.folder / setup.engine
@@ -119,18 +120,20 @@ class Run:
         """Run to the end, check the books, and clean up."""
         began = time.monotonic()
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each vain try
-        launcher = Launcher(self._map)
+        launcher = self._launcher or Launcher(self._map)
         servers = self._start_servers()
+        scene = self._scene(servers)
+        many = self._setup.engine == "workers"
+        fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
         keep = True
         try:
-            scene = self._scene(servers)
-            many = self._setup.engine == "workers"
-            fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
             hashes = asyncio.run(self._go(fleet, servers, scene))
             books = check_books(scene, hashes)
             keep = False
         finally:
-            launcher.close()
+            fleet.end()
+            if self._launcher is None:
+                launcher.close()
             servers.close(keep=keep)
         bursts = json.loads((self._folder / "bursts.json").read_text(encoding="utf-8"))
         _, failed = read_record(self._folder / "sent.jsonl")
