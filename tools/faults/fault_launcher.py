@@ -129,8 +129,12 @@ def tell_state(path: Path) -> None:
     worker.Worker.close = watched_close  # type: ignore[method-assign]
 
 
-def break_it(how: str, fuse: Fuse) -> None:
-    """Break the program: `offset` is committed apart from its rows, `keys` are not compared."""
+def break_it(how: str) -> None:
+    """Break the program, which is watched already.
+
+    offset   the next offset is committed apart from its rows
+    keys     keys of one batch are not compared with each other
+    """
     if how == "offset":
         move, write = commits._move, commits.write_commit
 
@@ -139,8 +143,6 @@ def break_it(how: str, fuse: Fuse) -> None:
 
         async def write_apart(database: Any, commit: Commit) -> bool:
             stored = await write(database, commit)
-            if commit.positions:
-                fuse.comes_to("committed")
             async with database.write() as connection:
                 await move(connection, commit)
             return stored
@@ -169,9 +171,8 @@ def child(order: dict[str, Any]) -> NoReturn:
     os.environ.update(order["env"])
     code = 1
     try:
-        fuse = Fuse(Path(order["env"]["FAULTS_ARM"]))
-        break_it(order["env"].get("FAULTS_BREAK", ""), fuse)
-        watch(fuse)
+        watch(Fuse(Path(order["env"]["FAULTS_ARM"])))
+        break_it(order["env"].get("FAULTS_BREAK", ""))
         tell_state(Path(order["env"]["FAULTS_STATE"]))
         app(order["args"])
     except SystemExit as ended:

@@ -10,6 +10,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -119,22 +120,23 @@ class Run:
     def go(self) -> Outcome:
         """Run to the end, check the books, and clean up."""
         began = time.monotonic()
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each vain try
-        launcher = self._launcher or Launcher(self._map)
-        servers = self._start_servers()
-        scene = self._scene(servers)
-        many = self._setup.engine == "workers"
-        fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
         keep = True
-        try:
+        with ExitStack() as stack:
+            logging.disable(logging.ERROR)  # Kafka's client reports each of its vain tries
+            stack.callback(logging.disable, logging.NOTSET)
+            launcher = self._launcher
+            if launcher is None:
+                launcher = Launcher(self._map)
+                stack.callback(launcher.close)
+            servers = self._start_servers()
+            stack.callback(lambda: servers.close(keep=keep))
+            scene = self._scene(servers)
+            many = self._setup.engine == "workers"
+            fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
+            stack.callback(fleet.end)
             hashes = asyncio.run(self._go(fleet, servers, scene))
             books = check_books(scene, hashes)
             keep = False
-        finally:
-            fleet.end()
-            if self._launcher is None:
-                launcher.close()
-            servers.close(keep=keep)
         bursts = json.loads((self._folder / "bursts.json").read_text(encoding="utf-8"))
         _, failed = read_record(self._folder / "sent.jsonl")
         return Outcome(

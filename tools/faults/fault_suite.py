@@ -4,7 +4,8 @@
 
 A file of events is sent to a running service while a seeded plan of faults happens to it. Then
 everything is compared: file, senders' record, log, database, oracle, the service's own hash.
-A run that was cut (Ctrl-C, --minutes) goes on in the same --folder where it was.
+A run that was cut (Ctrl-C, --minutes) goes on in the same --folder where it was, until its report
+has been written.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is asked for; 0 when nothing was lost or doubled, 3 when it was cut."""
     options = _options(arguments)
     print(f"seed {options.seed}, folder {options.folder}", flush=True)
-    if options.fresh:
+    reported = options.folder / "reported"
+    if options.fresh or reported.exists():
         clear(options.folder)
     outcomes = []
     until_s = time.monotonic() + options.minutes * 60
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     text = report(outcomes, options.seed)
     if options.report is not None:
         options.report.write_text(text, encoding="utf-8")
+        reported.touch()
     print(text)
     wrong = [words for outcome in outcomes for words in outcome["books"]["wrong"]]
     print("\n".join(wrong[:20]) or "nothing lost, nothing twice")

@@ -12,7 +12,10 @@ SUITE = ROOT / "tools" / "faults" / "fault_suite.py"
 
 
 def prove(data: Path) -> str:
-    """Run the suite on every engine and return its report; the data sets are not needed."""
+    """Run the suite on every engine, or to its end, and return its report.
+
+    The data sets are not needed. A run of `make faults` that was cut before its report goes on.
+    """
     del data
     with tempfile.TemporaryDirectory(prefix="twin-faults-report-") as name:
         written = Path(name) / "report.md"
