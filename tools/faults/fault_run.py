@@ -8,7 +8,6 @@ import logging
 import math
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -66,7 +65,7 @@ class Outcome:
     """What became of a run."""
 
     setup: Setup
-    bursts: Counter[str]
+    bursts: dict[str, int]
     faults: list[dict[str, Any]]
     books: Books
     hashes: dict[str, str]
@@ -99,6 +98,9 @@ class Run:
         self._keys_file = self._folder / "keys.json"
         if not self._events.exists():
             self._make()
+        elif may_mount() and not any(place.is_mount() for place in self._folder.iterdir()):
+            message = f"{self._folder} is of a run whose disks are gone; begin anew with --fresh"
+            raise RuntimeError(message)
         self._keys = KeyRing.load(self._keys_file)
         self._deliveries = list(read_file(self._events))
         total = sum(one.events for one in self._deliveries)
@@ -141,7 +143,7 @@ class Run:
         _, failed = read_record(self._folder / "sent.jsonl")
         return Outcome(
             setup=self._setup,
-            bursts=Counter(bursts),
+            bursts=bursts,
             faults=self._done,
             books=books,
             hashes=hashes,
