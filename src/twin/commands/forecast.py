@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,7 +14,16 @@ from rich.table import Table
 from twin.columns import Floats
 from twin.commands.console import ERR, OUT, plain_errors, progress
 from twin.errors import Fault, InputError
-from twin.evaluate.backtest import SHOWN, Backtest, mean_errors, run_backtest, truths
+from twin.evaluate.backtest import (
+    SHOWN,
+    Backtest,
+    Setting,
+    Split,
+    mean_errors,
+    run_backtest,
+    split_samples,
+    truths,
+)
 from twin.evaluate.backtest_files import (
     Series,
     read_adjacency,
@@ -80,9 +90,10 @@ def backtest(
         near = None if adjacency is None else read_adjacency(adjacency, shape[1])
         usual = None if profile is None else read_profile(profile, shape)
         calendar = Calendar(series.start, _days(holiday or []))
-        found = _run_with_bar(series, near, usual, _shares(split), calendar)
+        setting = Setting(near, usual, _shares(split), calendar)
+        found = _run_with_bar(series, setting)
         write_forecasts(out, found.value, found.low, found.high)
-        _show(series, found)
+        _show(series, found, split_samples(len(series.values), setting.shares))
         ERR.print(f"written: {out}", highlight=False)
 
 
@@ -104,29 +115,20 @@ def _days(texts: list[str]) -> frozenset[date]:
         raise InputError(Fault("holiday", ", ".join(texts), "must be dates: YYYY-MM-DD")) from error
 
 
-def _run_with_bar(
-    series: Series,
-    near: Floats | None,
-    usual: Floats | None,
-    shares: tuple[float, float],
-    calendar: Calendar,
-) -> Backtest:
+def _run_with_bar(series: Series, setting: Setting) -> Backtest:
     with progress() as bar:
         task = bar.add_task("playing rows", total=len(series.values))
-        return run_backtest(
-            series,
-            adjacency=near,
-            profile=usual,
-            shares=shares,
-            calendar=calendar,
-            on_row=lambda row, rows: bar.update(
-                task, completed=row, total=rows, description="playing rows"
-            ),
-            on_stage=lambda stage: bar.update(task, description=f"fitting: {stage}"),
-        )
+
+        def on_row(row: int, rows: int) -> None:
+            bar.update(task, completed=row, total=rows, description="playing rows")
+
+        def on_stage(stage: str) -> None:
+            bar.update(task, description=f"fitting: {stage}")
+
+        return run_backtest(series, replace(setting, on_row=on_row, on_stage=on_stage))
 
 
-def _show(series: Series, found: Backtest) -> None:
+def _show(series: Series, found: Backtest, counts: Split) -> None:
     """Print the mean absolute errors beside those of the last value."""
     truth = truths(series.values, found.rows)
     last = np.repeat(_last_valid(series.values)[found.rows][:, None], truth.shape[1], axis=1)
@@ -140,7 +142,6 @@ def _show(series: Series, found: Backtest) -> None:
         figures = (f"{ours[step - 1]:.3f}", f"{theirs[step - 1]:.3f}", share)
         table.add_row(str(step * STEP_MIN), *figures)
     OUT.print(table)
-    counts = found.split
     OUT.print(
         f"samples: {counts.train} train, {counts.validate} validate, {counts.test} test; "
         f"fit {found.fit_s:.1f} CPU s, one forecast {1000 * found.step_s:.1f} CPU ms"

@@ -72,12 +72,11 @@ def split_samples(rows: int, shares: tuple[float, float] = (0.7, 0.1)) -> Split:
 class Backtest:
     """What came out, in the order of time.
 
-    value, low, high (samples, STEPS, n)   experts (samples, STEPS, n, experts), if kept
+    value, low, high (samples, STEPS, n)   experts one (STEPS, n, experts) a sample, if kept
     rows     (samples,) the last row that each sample has seen
     fit_s, step_s: CPU seconds of all fits, and of one forecast on average
     """
 
-    split: Split
     value: Floats
     low: Floats
     high: Floats
@@ -87,59 +86,78 @@ class Backtest:
     experts: list[Floats] = field(default_factory=list)
 
 
-def run_backtest(
-    series: Series,
-    *,
-    adjacency: Floats | None = None,
-    profile: Floats | None = None,
-    shares: tuple[float, float] = (0.7, 0.1),
-    calendar: Calendar | None = None,
-    keep_experts: bool = False,
-    on_row: OnRow = lambda _row, _rows: None,
-    on_stage: OnStage = lambda _stage: None,
-) -> Backtest:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a backtest is made with; `profile` (rows, n) is beside the series, NaN = none."""
+
+    adjacency: Floats | None = None
+    profile: Floats | None = None
+    shares: tuple[float, float] = (0.7, 0.1)
+    calendar: Calendar | None = None
+    on_row: OnRow = lambda _row, _rows: None
+    on_stage: OnStage = lambda _stage: None
+
+    def given(self, row: int) -> Floats | None:
+        """Return the profile of a row and the STEPS after it, NaN beyond its end."""
+        if self.profile is None:
+            return None
+        held = self.profile[row : row + STEPS + 1]
+        missing = STEPS + 1 - len(held)
+        return np.pad(held, ((0, missing), (0, 0)), constant_values=np.nan) if missing else held
+
+
+def run_backtest(series: Series, setting: Setting | None = None) -> Backtest:
     """Play the series row by row through the engine; fit twice, before validation and test.
 
     A sample's forecast depends on rows up to its last input row alone. Raises InputError.
     """
+    chosen = Setting() if setting is None else setting
+    engine, fit_s = learn(series, chosen)
+    found = play(engine, series.values, chosen)
+    found.fit_s = fit_s
+    return found
+
+
+def learn(series: Series, setting: Setting) -> tuple[Engine, float]:
+    """Play all rows before the last input row of the first test sample.
+
+    Returns the engine and the CPU seconds of the fits. Raises InputError.
+    """
     rows, stations = series.values.shape
-    split = split_samples(rows, shares)
-    days = Calendar(series.start) if calendar is None else calendar
-    near = from_map(adjacency, stations)
+    split = split_samples(rows, setting.shares)
+    days = Calendar(series.start) if setting.calendar is None else setting.calendar
+    near = from_map(setting.adjacency, stations)
     engine = Engine.start(days, unfitted(near), stations)
-    ahead = None if profile is None else np.vstack([profile, np.full((STEPS, stations), np.nan)])
-    shape = (split.test, STEPS, stations)
-    found = Backtest(
-        split,
-        np.empty(shape),
-        np.empty(shape),
-        np.empty(shape),
-        split.first_row + np.arange(split.test),
-    )
     fit_rows = {split.first_fit_row, split.first_row - 1} if split.train else set()
-    spent = 0.0
-    for row in range(int(found.rows[-1]) + 1):
-        given = None if ahead is None else ahead[row : row + STEPS + 1]
-        began = time.process_time()
-        made = engine.step(series.values[row], given)
-        if row >= split.first_row:
-            spent += time.process_time() - began
-            place = row - split.first_row
-            found.value[place], found.low[place], found.high[place] = (
-                made.value,
-                made.low,
-                made.high,
-            )
-            if keep_experts:
-                found.experts.append(made.experts)
+    fit_s = 0.0
+    for row in range(split.first_row):
+        engine.step(series.values[row], setting.given(row))
         if row in fit_rows:
             began = time.process_time()
-            past = slice(0, row + 1)
-            known = None if profile is None else profile[past]
-            engine.install(fit(series.values[past], known, days, near, on_stage))
-            found.fit_s += time.process_time() - began
-        on_row(row + 1, int(found.rows[-1]) + 1)
-    found.step_s = spent / split.test
+            known = None if setting.profile is None else setting.profile[: row + 1]
+            engine.install(fit(series.values[: row + 1], known, days, near, setting.on_stage))
+            fit_s += time.process_time() - began
+        setting.on_row(row + 1, rows - STEPS)
+    return engine, fit_s
+
+
+def play(
+    engine: Engine, values: Floats, setting: Setting, *, keep_experts: bool = False
+) -> Backtest:
+    """Play the test part through an engine that has learned all before it; it goes on learning."""
+    rows, stations = values.shape
+    split = split_samples(rows, setting.shares)
+    shape = (split.test, STEPS, stations)
+    seen = split.first_row + np.arange(split.test)
+    found = Backtest(np.empty(shape), np.empty(shape), np.empty(shape), seen)
+    for place, row in enumerate(seen.tolist()):
+        began = time.process_time()
+        made = engine.step(values[row], setting.given(row))
+        found.step_s += (time.process_time() - began) / split.test
+        found.value[place], found.low[place], found.high[place] = made.value, made.low, made.high
+        if keep_experts:
+            found.experts.append(made.experts)
+        setting.on_row(row + 1, rows - STEPS)
     return found
 
 

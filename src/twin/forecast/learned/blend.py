@@ -21,6 +21,7 @@ from twin.forecast.learned.memory import STEPS
 PRIOR: Final = -4.0  # logarithm of a weight against that of the last value
 SHARED_RATE: Final = 1.0
 OWN_RATE: Final = 0.1
+OWN_CROWD: Final = 50.0  # stations; among fewer the shared table is slow to hold a wrong bend down
 OWN_KEPT: Final = 0.9995
 FULL_CROWD: Final = 100.0  # stations that make one row's mean gradient trustworthy
 BOUND: Final = 6.0
@@ -81,8 +82,8 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
     """Return weights (STEPS, n, experts) that sum to one over the experts that speak.
 
     regime (n,), age (n,) rows since the last reading, heard (STEPS, n, experts): what each says,
-    NaN = nothing. The experts other than
-    the last value get `most` of the weight together at the utmost, where a last value is known.
+    NaN = nothing. The experts other than the last value get `most` of the weight together at the
+    utmost, where a last value is known.
     """
     silent = regime == Regime.SILENT
     own = np.where(silent[:, None], 0.0, blend.own)
@@ -102,7 +103,7 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
 
 def most_weight(rows: int) -> float:
     """Return what the experts may weigh after so many rows: a night says little of a morning."""
-    return min(1.0, (rows / SLOTS) ** 2)
+    return min(1.0, (rows / SLOTS) ** 3)
 
 
 def mix(weight: Floats, heard: Floats) -> Floats:
@@ -112,7 +113,8 @@ def mix(weight: Floats, heard: Floats) -> Floats:
     """
     last = np.nan_to_num(heard[:, :, Expert.LAST_VALUE])
     ways = np.nan_to_num(heard - last[:, :, None])
-    return np.where(np.isfinite(heard).any(axis=2), last + (weight * ways).sum(axis=2), np.nan)
+    mixed = last + (weight * ways).sum(axis=2)
+    return np.asarray(np.where(np.isfinite(heard).any(axis=2), mixed, np.nan), np.float64)
 
 
 def learn(blend: Blend, heard: Floats, mixed: Floats, regime: Ints, truth: Floats) -> None:
@@ -138,7 +140,8 @@ def learn(blend: Blend, heard: Floats, mixed: Floats, regime: Ints, truth: Float
         blend.shared[one] -= SHARED_RATE * trust * mean
     blend.shared -= blend.shared.max(axis=2, keepdims=True)
     np.maximum(blend.shared, -BOUND, out=blend.shared)
-    blend.own = np.clip(OWN_KEPT * blend.own - OWN_RATE * pull, -BOUND, BOUND)
+    rate = OWN_RATE * min(1.0, blend.own.shape[1] / OWN_CROWD)
+    blend.own = np.clip(OWN_KEPT * blend.own - rate * pull, -BOUND, BOUND)
 
 
 def _learn_scale(blend: Blend, last: Floats) -> None:

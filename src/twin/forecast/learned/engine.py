@@ -173,7 +173,7 @@ class Engine:
             said[:, :, Expert.LINEAR] = np.where(known, line, np.nan)
         if model.trees is not None:
             grown = forest.predict(model.trees, join(now, ahead, _ALL_STEPS))
-            grown = grown.reshape(STEPS, stations)
+            grown = ahead[:, :, lines.DAMPED] + grown.reshape(STEPS, stations)
             said[:, :, Expert.TREES] = np.where(known, grown, np.nan)
         return said
 

@@ -19,7 +19,7 @@ NOW_NAMES: Final = (
     "value", "deviation", "change_1", "change_2", "change_3", "change_6", "change_12",
     "mean_3", "mean_12", "wander", "lowest_12", "fast", "slow", "age",
     "ahead_mean", "ahead_change", "behind_mean", "behind_change",
-    "ahead_1", "ahead_2", "ahead_3", "behind_1", "behind_2",
+    "ahead_1", "behind_1", "beside_1", "beside_2", "beside_3", "doubt",
     "ahead_ratio", "ahead_ratio_1", "leads_mean", "leads_change", "leads_1", "leads_2",
     "all_mean", "all_congested", "ratio", "high", "slot", "kind",
 )  # fmt: skip
@@ -40,6 +40,7 @@ def now_block(memory: Memory, near: Neighbours, calendar: Calendar) -> Floats:
     ratio = value[0] / high
     ahead, behind = _near(deviation, near.ahead), _near(deviation, near.behind)
     leads = _near(deviation, near.leads)
+    beside = _take(now, near.beside[:, :3])
     ahead_ratio = _take(ratio, near.ahead)
     row = np.array([memory.row], np.int64)
     columns = [
@@ -51,7 +52,8 @@ def now_block(memory: Memory, near: Neighbours, calendar: Calendar) -> Floats:
         memory.fast, memory.slow, np.minimum(memory.age, AGED),
         _mean(ahead[0]), _mean(ahead[0]) - _mean(ahead[1]),
         _mean(behind[0]), _mean(behind[0]) - _mean(behind[1]),
-        ahead[0][:, 0], ahead[0][:, 1], ahead[0][:, 2], behind[0][:, 0], behind[0][:, 1],
+        ahead[0][:, 0], behind[0][:, 0], beside[:, 0], beside[:, 1], beside[:, 2],
+        memory.doubt / high,
         np.nan_to_num(np.fmin.reduce(ahead_ratio, axis=1), nan=1.0),
         np.nan_to_num(ahead_ratio[:, 0], nan=1.0),
         _mean(leads[0]), _mean(leads[0]) - _mean(leads[1]), leads[0][:, 0], leads[0][:, 1],
@@ -59,7 +61,7 @@ def now_block(memory: Memory, near: Neighbours, calendar: Calendar) -> Floats:
         ratio, high,
         np.full_like(now, calendar.slots(row)[0]), np.full_like(now, calendar.kinds(row)[0]),
     ]  # fmt: skip
-    return np.nan_to_num(np.stack(columns, axis=1))
+    return np.asarray(np.nan_to_num(np.stack(columns, axis=1)), np.float64)
 
 
 def ahead_block(
@@ -81,7 +83,7 @@ def ahead_block(
         _yesterday(memory) - usual[1:], rise_ahead,
         usual[1:] + fade[:, None] * memory.deviation[0],
     ]  # fmt: skip
-    return np.nan_to_num(np.stack(columns, axis=2))
+    return np.asarray(np.nan_to_num(np.stack(columns, axis=2)), np.float64)
 
 
 def join(now: Floats, ahead: Floats, steps: Rows) -> Singles:

@@ -36,7 +36,7 @@ ONSET_WEIGHT: Final = 1.6  # of an example that becomes congested: the median se
 LOOK_EVERY: Final = 2  # rows: the next one is nearly the same
 SILENT_EVERY: Final = 6  # rows: silence is looked at less often
 SILENT_WEIGHT: Final = 0.5  # of an example of silence
-OUTAGE_ROWS: Final = 144
+OUTAGE_ROWS: Final = 432  # a day and a half: yesterday is silent, too
 OUTAGE_SHARE: Final = 0.15
 CONGESTED: Final = 0.6  # of the 85th percentile
 _LIVELY_DEVIATION: Final = 0.06  # of the 85th percentile
@@ -52,7 +52,7 @@ class _Examples:
 
     now: list[Floats] = field(default_factory=list)
     ahead: list[Floats] = field(default_factory=list)
-    truth: list[Floats] = field(default_factory=list)
+    left: list[Floats] = field(default_factory=list)
     table: list[Singles] = field(default_factory=list)
     target: list[Floats] = field(default_factory=list)
     weight: list[Floats] = field(default_factory=list)
@@ -170,8 +170,8 @@ def _replay(
         truth = history.values[row + 1 : row + 1 + STEPS]
         if silent is None:
             examples.now.append(now[:, lines.NOW_USED].astype(np.float32))
-            examples.ahead.append(ahead[..., (*lines.AHEAD_USED, lines.DAMPED)].astype(np.float32))
-            examples.truth.append(truth)
+            examples.ahead.append(ahead[..., lines.AHEAD_USED].astype(np.float32))
+            examples.left.append(truth - ahead[..., lines.DAMPED])
             draw.lively(examples, now, ahead, truth)
         else:
             draw.silent(examples, now, ahead, truth, silent[row])
@@ -191,7 +191,7 @@ class _Draw:
         table = join(now, ahead, _ALL_STEPS)
         high = np.tile(self.high, STEPS)
         chance = np.where(_lively(table, high), self.share, QUIET_SHARE * self.share)
-        self._take(into, table, truth, chance, 1.0)
+        self._take(into, table, ahead, truth, chance, 1.0)
 
     def silent(
         self, into: _Examples, now: Floats, ahead: Floats, truth: Floats, silent: Bools
@@ -201,17 +201,23 @@ class _Draw:
         chance = np.where(
             np.tile(silent, STEPS), min(1.0, SILENT_EVERY / LOOK_EVERY * self.share), 0.0
         )
-        self._take(into, table, truth, chance, SILENT_WEIGHT * SILENT_EVERY / LOOK_EVERY)
+        self._take(into, table, ahead, truth, chance, SILENT_WEIGHT * SILENT_EVERY / LOOK_EVERY)
 
     def _take(
-        self, into: _Examples, table: Singles, truth: Floats, chance: Floats, worth: float
+        self,
+        into: _Examples,
+        table: Singles,
+        ahead: Floats,
+        truth: Floats,
+        chance: Floats,
+        worth: float,
     ) -> None:
-        flat = truth.reshape(-1)
+        flat, damped = truth.reshape(-1), ahead[..., lines.DAMPED].reshape(-1)
         chosen = (self.chance.random(len(table)) < chance) & np.isfinite(flat)
         limit = CONGESTED * np.tile(self.high, STEPS)[chosen]
         onset = (table[chosen, 0] >= limit) & (flat[chosen] < limit)
         into.table.append(table[chosen])
-        into.target.append(flat[chosen])
+        into.target.append(flat[chosen] - damped[chosen])
         into.weight.append(worth / chance[chosen] * np.where(onset, ONSET_WEIGHT, 1.0))
 
 
@@ -232,11 +238,8 @@ def _lines(examples: _Examples) -> Linear | None:
         return None
     now = np.stack(examples.now)
     ahead = np.stack(examples.ahead)
-    truth = np.stack(examples.truth)
-    fitted = [
-        lines.fit_step(now, ahead[:, step, :, :-1], ahead[:, step, :, -1], truth[:, step])
-        for step in range(STEPS)
-    ]
+    left = np.stack(examples.left)
+    fitted = [lines.fit_step(now, ahead[:, step], left[:, step]) for step in range(STEPS)]
     return Linear(np.stack([one for one, _ in fitted]), np.stack([own for _, own in fitted]))
 
 
@@ -246,7 +249,7 @@ def _look_every(rows: int) -> int:
 
 
 def _outages(shape: tuple[int, ...], draw: np.random.Generator) -> Bools:
-    """Return who is made silent when, (rows, n): a share of the stations, half a day each time."""
+    """Return who is made silent when, (rows, n): a share of the stations, a day and a half each time."""
     blocks = draw.random((shape[0] // OUTAGE_ROWS + 1, shape[1])) < OUTAGE_SHARE
     return np.asarray(np.repeat(blocks, OUTAGE_ROWS, axis=0)[: shape[0]], np.bool_)
 

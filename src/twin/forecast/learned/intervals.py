@@ -97,18 +97,19 @@ def learn(intervals: Intervals, cell: Ints, mixed: Floats, truth: Floats) -> Non
     under, over = ratio < pair[:, :, 0], ratio > pair[:, :, 1]
     flat = cell * STEPS + steps
     moves = [_sums(flat, np.where(known, part, 0.0)) for part in (under - tail, tail - over)]
-    count = _sums(flat, 1.0 * known)
+    count = _sums(flat, known.astype(np.float64))
     intervals.updates += count > 0
     gain = np.maximum(GAIN, 1.0 / np.sqrt(np.maximum(intervals.updates, 1.0)))
     share = 4.0 * gain * np.sqrt(np.minimum(count / CROWD, 1.0)) / np.maximum(count, 1.0)
     intervals.quantile = intervals.quantile - np.stack(moves, axis=2) * share[:, :, None]
-    missed = _sums(flat, 1.0 * (known & (under | over)))
+    missed = _sums(flat, (known & (under | over)).astype(np.float64))
     _learn_tails(intervals, missed, count)
 
 
 def _sums(flat: Ints, values: Floats) -> Floats:
     """Return the sum over the forecasts of every cell and step, (CELLS, STEPS)."""
-    return np.bincount(flat.ravel(), values.ravel(), CELLS * STEPS).reshape(CELLS, STEPS)
+    sums = np.bincount(flat.ravel(), values.ravel(), CELLS * STEPS)
+    return np.asarray(sums.reshape(CELLS, STEPS), np.float64)
 
 
 def _learn_tails(intervals: Intervals, missed: Floats, count: Floats) -> None:

@@ -47,13 +47,13 @@ def predict(linear: Linear, now: Floats, ahead: Floats) -> Floats:
     return np.asarray(ahead[..., DAMPED] + (table * linear.own).sum(axis=2), np.float64)
 
 
-def fit_step(now: Floats, ahead: Floats, damped: Floats, truth: Floats) -> tuple[Floats, Floats]:
-    """Fit one step: the columns used of now and ahead (rows, n, …), damped and truth (rows, n).
+def fit_step(now: Floats, ahead: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """Fit one step: the columns used of now and ahead (rows, n, …); target (rows, n), NaN = none.
 
-    NaN = no truth. Returns shared (WIDTH,) and own (n, WIDTH) coefficients.
+    The target is what came true minus the damped usual day.
+    Returns shared (WIDTH,) and own (n, WIDTH) coefficients.
     """
     table = design(now, ahead)
-    target = truth - damped
     known = np.isfinite(target)
     target = np.where(known, target, 0.0)
     flat = table.reshape(-1, WIDTH)

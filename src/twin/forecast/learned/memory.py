@@ -37,6 +37,7 @@ class Memory:
     last      (n,) last valid reading, NaN = never        age  (n,) rows since it
     fast, slow, level  (n,) moving means of deviation, of deviation, of readings
     high      (n,) running 85th percentile                seen (n,) readings so far
+    doubt     (n,) standard deviation of what stands in for a silent one, 0 where it speaks
     together  (n, k + 1, k + 1, 2) products of deviations with those beside
     """
 
@@ -51,6 +52,7 @@ class Memory:
     level: Floats
     high: Floats
     seen: Ints
+    doubt: Floats
     together: Floats
     profile: Profile
 
@@ -70,6 +72,7 @@ class Memory:
             level=unknown.copy(),
             high=unknown.copy(),
             seen=np.zeros(stations, np.int64),
+            doubt=np.zeros(stations),
             together=np.zeros((stations, BESIDE + 1, BESIDE + 1, 2)),
             profile=Profile.empty(stations),
         )
@@ -117,6 +120,7 @@ def observe(
 
 def _stand_in(memory: Memory, deviation: Floats, near: Neighbours) -> Floats:
     """Fill the silent: by those beside and its own fading last word, each by its variance."""
+    memory.doubt = np.zeros(len(deviation))
     if np.isfinite(deviation).all():
         return deviation
     beside = deviation.copy()
@@ -131,6 +135,8 @@ def _stand_in(memory: Memory, deviation: Floats, near: Neighbours) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         weight = np.where(np.isfinite(beside) & np.isfinite(left), own_left / (own_left + left), 0)
     mixed = weight * np.nan_to_num(beside) + (1.0 - weight) * own
+    rest = weight * weight * np.nan_to_num(left) + (1.0 - weight) ** 2 * own_left
+    memory.doubt = np.where(np.isfinite(deviation), 0.0, np.sqrt(rest))
     return np.where(np.isfinite(deviation), deviation, mixed)
 
 

@@ -13,7 +13,6 @@ from twin.columns import Floats
 from twin.forecast.learned.features import NAMES, Singles
 from twin.forecast.learned.kernels.trees import Counts, sum_trees
 
-BASE: Final = NAMES.index("damped")
 ROUNDS: Final = 60
 OPTIONS: Final[dict[str, Any]] = {
     "objective": "l1",
@@ -45,7 +44,7 @@ class Trees:
 
 
 def predict(trees: Trees, table: Singles) -> Floats:
-    """Return the forecast of every row of features, (rows,)."""
+    """Return what every row of features adds to its damped usual day, (rows,)."""
     out = np.empty(len(table))
     sum_trees(
         table,
@@ -57,20 +56,25 @@ def predict(trees: Trees, table: Singles) -> Floats:
         trees.leaf_value,
         out,
     )
-    return out + table[:, BASE]
+    return out
 
 
-def grow(table: Singles, truth: Floats, weight: Floats) -> Trees:
-    """Fit trees by absolute error to (rows, len(NAMES)) features without NaN, (rows,) truth."""
+def grow(table: Singles, target: Floats, weight: Floats) -> Trees:
+    """Fit trees by absolute error to (rows, len(NAMES)) features without NaN and (rows,) targets.
+
+    The target is what came true minus the damped usual day. Same rows, same trees, bit by bit.
+    """
+    return flatten(train(table, target, weight).dump_model())
+
+
+def train(table: Singles, target: Floats, weight: Floats) -> Any:
+    """Return LightGBM's own model of the same trees."""
     import lightgbm  # costs a second: only who fits pays it
 
     least = min(OPTIONS["min_data_in_leaf"], max(20, len(table) // 50))
     options = {**OPTIONS, "min_data_in_leaf": least}
-    data = lightgbm.Dataset(
-        table, truth - table[:, BASE], weight=weight, feature_name=list(NAMES), params=options
-    )
-    grown = lightgbm.train(options, data, ROUNDS)
-    return flatten(grown.dump_model())
+    data = lightgbm.Dataset(table, target, weight=weight, feature_name=list(NAMES), params=options)
+    return lightgbm.train(options, data, ROUNDS)
 
 
 def flatten(dumped: dict[str, Any]) -> Trees:
