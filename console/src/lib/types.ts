@@ -100,6 +100,7 @@ export interface ForecastLink {
   row: number
   id: string
   method: string
+  trusted: boolean
   speed_kph: Maybe<number>[]
   speed_lo_kph: Maybe<number>[]
   speed_hi_kph: Maybe<number>[]
@@ -239,4 +240,67 @@ export interface DeadLetters {
 export interface ReadyAnswer {
   ready: boolean
   reasons: string[]
+}
+
+export interface IncidentAlert {
+  id: string
+  road: string
+  link: string
+  position_m: number
+  before: string
+  behind: string
+  since: string
+  confidence: number
+  reason: string
+  vehicles: number
+  speed_before_kph: number
+  speed_behind_kph: number
+}
+
+export interface QueueTail {
+  road: string
+  link: string
+  position_m: number
+  growth_kph: Maybe<number>
+  length_m: number
+  queue_kph: number
+  approach_kph: number
+  warn: boolean
+}
+
+export interface AlertsAnswer {
+  time: string
+  incidents: IncidentAlert[]
+  queue_tails: QueueTail[]
+}
+
+export interface DetectorsAnswer {
+  time: string
+  failed: number
+  detectors: {
+    id: string
+    link: string
+    role: string
+    faults: string[]
+    since: Maybe<string>
+    excluded: boolean
+    replaced_by: string[]
+  }[]
+}
+
+export interface StepScore {
+  minutes: number
+  samples: number
+  error_kph: Maybe<number>
+  last_value_error_kph: Maybe<number>
+  usual_day_error_kph: Maybe<number>
+  skill: Maybe<number>
+  coverage: Maybe<number>
+}
+
+export interface ScoresAnswer {
+  time: string
+  distrusted: number
+  steps: StepScore[]
+  links: { id: string; trusted: boolean }[]
 }
