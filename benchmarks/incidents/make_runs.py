@@ -1,7 +1,7 @@
 """Labelled runs of the practice city's motorway: `python benchmarks/incidents/make_runs.py OUT`.
 
-The A10 of the city drives alone in SUMO, both ways, with ramps, trucks and the viaduct that jams
-by itself. Broken-down cars block one or two lanes at places, times and for durations that the seed
+One way of the A10 drives alone in SUMO a run, with its ramps, trucks and the viaduct that jams by
+itself. Broken-down cars block one or two lanes at places, times and for durations that the seed
 draws. OUT then holds `network/` and `run-SEED.npz` files: minutes of every detector and the labels
 as `twin evaluate incidents OUT` reads them. Needs SUMO (the extra `sumo`).
 """
@@ -62,17 +62,18 @@ def make_net(network: SingleMap, folder: Path) -> None:
     )
 
 
-def draw_incidents(network: SingleMap, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Draw two breakdowns a direction: where, when, how long, how many lanes."""
+def draw_incidents(network: SingleMap, road: str, rng: np.random.Generator) -> list[dict[str, Any]]:
+    """Draw four breakdowns, two at a time far apart: where, when, how long, how many lanes."""
+    links = [
+        link
+        for link in network.links
+        if link.road == road and link.lanes == 3 and link.length_m > 500.0
+    ][2:-2]
+    halves = links[: len(links) // 2 - 2], links[len(links) // 2 + 2 :]
     found: list[dict[str, Any]] = []
-    for road in ("A10-N", "A10-S"):
-        links = [
-            link
-            for link in network.links
-            if link.road == road and link.lanes == 3 and link.length_m > 500.0
-        ][2:-2]
-        for first_min, last_min in ((15, 25), (45, 52)):
-            link = links[int(rng.integers(len(links)))]
+    for first_min, last_min in ((15, 25), (45, 52)):
+        for half in halves:
+            link = half[int(rng.integers(len(half)))]
             begin_s = float(rng.uniform(first_min, last_min)) * 60.0
             found.append(
                 {
@@ -87,36 +88,39 @@ def draw_incidents(network: SingleMap, rng: np.random.Generator) -> list[dict[st
 
 
 def write_traffic(
-    network: SingleMap, folder: Path, incidents: list[dict[str, Any]], rng: np.random.Generator
+    network: SingleMap,
+    folder: Path,
+    road: str,
+    incidents: list[dict[str, Any]],
+    rng: np.random.Generator,
 ) -> None:
     """Write flows that rise and fall by the quarter of an hour, and the cars that break down."""
     level = float(rng.uniform(0.85, 1.1))
     lines = ["<routes>", _TYPES]
     flows: list[tuple[float, str]] = []
-    for road in ("A10-N", "A10-S"):
-        main = [link for link in network.links if link.road == road]
-        head = next(link for link in main if link.id.endswith("-01"))
-        last = max(main, key=lambda link: link.id)
-        on, off = _ramps(network, road, inward=True), _ramps(network, road, inward=False)
-        for quarter in range(MINUTES // 15):
-            peak = level * (0.8 + 0.3 * np.sin(np.pi * (quarter + 1) / (MINUTES // 15 + 1)))
-            begin_s = 900 * quarter
-            for origin, vph in [(head.id, 4000.0), *((ramp.id, 450.0) for ramp in on)]:
-                later = [ramp for ramp in off if origin == head.id or ramp.id[:2] > origin[:2]]
-                if road == "A10-S" and origin != head.id:
-                    later = [ramp for ramp in off if ramp.id[:2] < origin[:2]]
-                goals = {last.id: 1.0 - 0.09 * len(later)} | {ramp.id: 0.09 for ramp in later}
-                for goal, share in goals.items():
-                    for kind, part in (("car", 0.9), ("truck", 0.1)):
-                        rate = vph * peak * share * part / 3600.0
-                        flows.append(
-                            (
-                                begin_s,
-                                f'<flow id="f{len(flows)}" type="{kind}" begin="{begin_s}" '
-                                f'end="{begin_s + 900}" probability="{rate:.5f}" from="{origin}" '
-                                f'to="{goal}" departLane="best" departSpeed="max"/>',
-                            )
+    main = [link for link in network.links if link.road == road]
+    head = next(link for link in main if link.id.endswith("-01"))
+    last = max(main, key=lambda link: link.id)
+    on, off = _ramps(network, road, inward=True), _ramps(network, road, inward=False)
+    for quarter in range(MINUTES // 15):
+        peak = level * (0.8 + 0.3 * np.sin(np.pi * (quarter + 1) / (MINUTES // 15 + 1)))
+        begin_s = 900 * quarter
+        for origin, vph in [(head.id, 4000.0), *((ramp.id, 450.0) for ramp in on)]:
+            later = [ramp for ramp in off if origin == head.id or ramp.id[:2] > origin[:2]]
+            if road == "A10-S" and origin != head.id:
+                later = [ramp for ramp in off if ramp.id[:2] < origin[:2]]
+            goals = {last.id: 1.0 - 0.09 * len(later)} | {ramp.id: 0.09 for ramp in later}
+            for goal, share in goals.items():
+                for kind, part in (("car", 0.9), ("truck", 0.1)):
+                    rate = vph * peak * share * part / 3600.0
+                    flows.append(
+                        (
+                            begin_s,
+                            f'<flow id="f{len(flows)}" type="{kind}" begin="{begin_s}" '
+                            f'end="{begin_s + 900}" probability="{rate:.5f}" from="{origin}" '
+                            f'to="{goal}" departLane="best" departSpeed="max"/>',
                         )
+                    )
     for number, one in enumerate(incidents):
         flows += _breakdown(network, one, number)
     lines += [line for _, line in sorted(flows, key=lambda item: item[0])]
@@ -169,12 +173,13 @@ def write_loops(network: SingleMap, folder: Path) -> None:
 
 
 def run(network: SingleMap, net: Path, out: Path, seed: int) -> None:
-    """Draw, drive and keep one run."""
+    """Draw, drive and keep one run: northbound for odd seeds, southbound for even ones."""
+    road = "A10-N" if seed % 2 else "A10-S"
     folder = net / f"seed-{seed}"
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(seed)
-    incidents = draw_incidents(network, rng)
-    write_traffic(network, folder, incidents, rng)
+    incidents = draw_incidents(network, road, rng)
+    write_traffic(network, folder, road, incidents, rng)
     write_loops(network, folder)
     command = [sumo_program("sumo"), "-n", str(net / NET_FILE), "-r", "run.rou.xml"]
     command += ["-a", "loops.add.xml", "--seed", str(seed), "--end", str(MINUTES * 60)]

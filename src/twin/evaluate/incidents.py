@@ -68,12 +68,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The score of some runs. `false` alerts as (run, alert), `hours` of operation."""
+    """The score of some runs. `false` alerts as (run, alert), `hours` of operation.
+
+    detector_hours   hours times detectors that saw any vehicle in that run
+    """
 
     found: tuple[Found, ...]
     false: tuple[tuple[str, IncidentAlert], ...]
     hours: float
-    detectors: int
+    detector_hours: float
 
     @property
     def detected_share(self) -> float:
@@ -89,7 +92,7 @@ class Result:
     @property
     def false_rate(self) -> float:
         """False alerts an hour of operation and 100 detectors."""
-        return len(self.false) / max(self.hours, 1e-9) / self.detectors * 100.0
+        return 100.0 * len(self.false) / max(self.detector_hours, 1e-9)
 
 
 def open_runs(folder: Path) -> tuple[SingleMap, tuple[Run, ...]]:
@@ -166,8 +169,10 @@ def score(network: SingleMap, runs: Sequence[Run]) -> Result:
             times = [at_s - label.begin_s for at_s, _ in hits if at_s <= label.end_s]
             found.append(Found(run.name, label, min(times, default=None)))
         false += [(run.name, alert) for _, alert in alerts if alert.id not in true]
-    hours = sum(len(run.count) * run.period_s for run in runs) / 3600.0
-    return Result(tuple(found), tuple(false), hours, len(network.sensors))
+    hours = [len(run.count) * run.period_s / 3600.0 for run in runs]
+    used = [int(np.count_nonzero(np.nansum(run.count, axis=0))) for run in runs]
+    watched = sum(length * sensors for length, sensors in zip(hours, used, strict=True))
+    return Result(tuple(found), tuple(false), sum(hours), watched)
 
 
 def _places(network: SingleMap) -> dict[str, tuple[str, float]]:
@@ -195,7 +200,7 @@ def as_document(result: Result) -> dict[str, Any]:
         "false_alerts": len(result.false),
         "false_an_hour_and_100_detectors": round(result.false_rate, 3),
         "hours": round(result.hours, 2),
-        "detectors": result.detectors,
+        "detector_hours": round(result.detector_hours, 1),
         "found": [asdict(one) for one in result.found],
         "false": [{"run": run} | asdict(alert) for run, alert in result.false],
     }
