@@ -21,7 +21,7 @@ from fault_fleet import Fleet
 from fault_plan import Fault, make_plan
 from fault_send import FileCarrier, KafkaCarrier, Sender, read_record
 from fault_servers import Servers, back, may_mount, ways_to_fail
-from fault_service import Launcher, wait_for
+from fault_service import GIVING_UP, Launcher, wait_for
 from recount import STREET, query
 
 from twin.clock import WallClock
@@ -136,6 +136,7 @@ class Run:
             many = self._setup.engine == "workers"
             fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
             stack.callback(fleet.end)
+            stack.callback(GIVING_UP.clear)
             hashes = asyncio.run(self._go(fleet, servers, scene))
             books = check_books(scene, hashes)
             keep = False
@@ -216,6 +217,9 @@ class Run:
             done, _ = await asyncio.wait({sending, faults}, return_when=asyncio.FIRST_EXCEPTION)
             for task in done:
                 task.result()
+        except BaseException:
+            GIVING_UP.set()
+            raise
         finally:
             for task in (sending, faults):
                 task.cancel()

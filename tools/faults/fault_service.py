@@ -22,6 +22,10 @@ _LOOK_S: Final = 0.03
 _LAUNCHER: Final = Path(__file__).with_name("fault_launcher.py")
 
 
+GIVING_UP: Final = threading.Event()
+"""Set when a run is broken off: nobody goes on waiting."""
+
+
 class Launcher:
     """The process that forks; it knows which of its forks ended."""
 
@@ -189,6 +193,8 @@ def wait_for(
     """
     end_s = time.monotonic() + seconds
     while not (found := happened()):
+        if GIVING_UP.is_set():
+            raise AssertionError("the run was broken off")
         if time.monotonic() > end_s:
             if not else_say:
                 return False

@@ -14,6 +14,7 @@ import argparse
 import json
 import math
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,6 +38,7 @@ WHOLE: Final = 1_000_000
 def main(arguments: Sequence[str]) -> int:
     """Run what is asked for; 0 when nothing was lost or doubled, 3 when it was cut."""
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # servers are stopped then, too
     print(f"seed {options.seed}, folder {options.folder}", flush=True)
     reported = options.folder / "reported"
     if options.fresh or reported.exists():
