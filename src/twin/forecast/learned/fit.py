@@ -249,7 +249,7 @@ def _look_every(rows: int) -> int:
 
 
 def _outages(shape: tuple[int, ...], draw: np.random.Generator) -> Bools:
-    """Return who is made silent when, (rows, n): a share of the stations, a day and a half each time."""
+    """Return who is made silent when, (rows, n): a share of the stations, for a day and a half."""
     blocks = draw.random((shape[0] // OUTAGE_ROWS + 1, shape[1])) < OUTAGE_SHARE
     return np.asarray(np.repeat(blocks, OUTAGE_ROWS, axis=0)[: shape[0]], np.bool_)
 
