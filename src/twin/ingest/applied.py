@@ -24,6 +24,9 @@ for any map that names its sensors in fewer than 30 bytes; see `MOST_BYTES`."""
 MOST_BYTES: Final = 800_000
 
 
+Ranges = tuple[tuple[str, int, int], ...]
+
+
 class AppliedReadings(msgspec.Struct, frozen=True, array_like=True):
     """One part of what one commit applied.
 
@@ -32,6 +35,7 @@ class AppliedReadings(msgspec.Struct, frozen=True, array_like=True):
     sensors     ids; `sensor` says which of them each row is
     the arrays  little-endian, (rows,): int32, int64, int64, float64, float64, float64;
                 NaN where not measured; speeds in m/s
+    ranges      (partition's name, first offset, next offset) of the records that it came from
     """
 
     mark: int
@@ -44,6 +48,7 @@ class AppliedReadings(msgspec.Struct, frozen=True, array_like=True):
     count: bytes
     speed_mps: bytes
     occupancy_frac: bytes
+    ranges: Ranges = ()
 
 
 class Mark(NamedTuple):
@@ -64,13 +69,15 @@ _COLUMNS: Final = (
 )
 
 
-def encode_applied(batch: ReadingBatch, sensor_ids: Sequence[str], *, mark: int) -> list[bytes]:
+def encode_applied(
+    batch: ReadingBatch, sensor_ids: Sequence[str], *, mark: int, ranges: Ranges = ()
+) -> list[bytes]:
     """Return the records that carry a batch on, in order; none for an empty batch."""
     pieces = list(_pieces(batch, sensor_ids))
-    return [
-        _ENCODER.encode(_record(piece, sensor_ids, mark, part, len(pieces)))
-        for part, piece in enumerate(pieces)
+    records = [
+        _record(piece, sensor_ids, mark, part, len(pieces)) for part, piece in enumerate(pieces)
     ]
+    return [_ENCODER.encode(msgspec.structs.replace(one, ranges=ranges)) for one in records]
 
 
 def _pieces(batch: ReadingBatch, sensor_ids: Sequence[str]) -> Iterator[ReadingBatch]:
@@ -131,6 +138,8 @@ class AppliedStage:
         self._sensor_rows = sensor_rows
         self._taken: dict[int, Mark] = {}
         self.repeated = 0
+        self.ranges: Ranges = ()
+        """Where the readings of the last `take` stood on the log."""
 
     def resume(self, taken: Mapping[int, Mark]) -> None:
         """Go on from what was stored, by partition."""
@@ -147,6 +156,7 @@ class AppliedStage:
         """
         taken = dict(self._taken)
         batches: list[ReadingBatch] = []
+        ranges: list[tuple[str, int, int]] = []
         repeated = 0
         for records in fetched:
             partition = records.place.partition
@@ -158,10 +168,13 @@ class AppliedStage:
                     continue
                 taken[partition] = mark
                 batches.append(batch)
+                if record.part == record.parts - 1:
+                    ranges.extend(record.ranges)
         moved = {
             records.place.partition: taken[records.place.partition]
             for records in fetched
             if records.place.partition in taken
         }
         self._taken, self.repeated = taken, self.repeated + repeated
+        self.ranges = tuple(ranges)
         return ReadingBatch.concatenate(batches), moved

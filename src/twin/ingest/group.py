@@ -324,7 +324,8 @@ class GroupWorker:
         (number,) = {place.partition for place in moved}
         after = {**self._positions, **moved}
         mark = sum(after[place] for place in after if place.partition == number)
-        return [
-            Outgoing(applied_place(number), value, live.now_us)
-            for value in encode_applied(live.readings, self._sensor_ids, mark=mark)
-        ]
+        ranges = tuple(
+            (str(place), self._positions.get(place, 0), end) for place, end in sorted(moved.items())
+        )
+        values = encode_applied(live.readings, self._sensor_ids, mark=mark, ranges=ranges)
+        return [Outgoing(applied_place(number), value, live.now_us) for value in values]

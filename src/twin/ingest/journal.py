@@ -39,9 +39,13 @@ _PACKED: Final = 1  # level of deflation: statuses of one second are much alike
 
 
 class BatchBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a batch brought, vehicles aside. `span_us`: first and last time of its readings."""
+    """What a batch brought, vehicles aside. `span_us`: first and last time of its readings.
+
+    `ranges` says where the readings stood that other processes had judged.
+    """
 
     moved: dict[str, int]
+    ranges: tuple[tuple[str, int, int], ...] = ()
     span_us: tuple[int, int] | None = None
     incidents: tuple[Incident, ...] = ()
     statuses: tuple[SignalStatus, ...] = ()
@@ -103,8 +107,9 @@ class Journal:
         now_us: int,
         moved: Mapping[Place, int],
         decided: Sequence[DecisionEvent],
+        ranges: tuple[tuple[str, int, int], ...] = (),
     ) -> dict[str, Any]:
-        """Return what the observation of a batch writes."""
+        """Return what the observation of a batch writes; `ranges` as in `BatchBody`."""
         if not self._on:
             return {}
         private = tuple(one for one in decided if one.kind is DecisionKind.ACCESS)
@@ -118,6 +123,7 @@ class Journal:
         times_us = batch.readings.time_us
         body = BatchBody(
             moved={str(place): offset for place, offset in moved.items()},
+            ranges=ranges,
             span_us=(int(times_us.min()), int(times_us.max())) if len(times_us) else None,
             incidents=batch.incidents,
             statuses=batch.statuses,

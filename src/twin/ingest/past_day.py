@@ -221,7 +221,7 @@ class PastDay:
     def _batch(self, step: Step, readings: tuple[ReadingBatch, Origins]) -> None:
         body = batch_body(step)
         moved = {_place(name): at for name, at in body.moved.items()}
-        taken = self._taken(moved, readings)
+        taken = self._taken(moved, body.ranges, readings)
         self._positions.update(moved)
         answers, acts = body.acknowledgements, body.acts
         batch = LiveBatch(
@@ -248,7 +248,10 @@ class PastDay:
         self._compare_decided(step, decided)
 
     def _taken(
-        self, moved: Mapping[Place, int], readings: tuple[ReadingBatch, Origins]
+        self,
+        moved: Mapping[Place, int],
+        ranges: Sequence[tuple[str, int, int]],
+        readings: tuple[ReadingBatch, Origins],
     ) -> ReadingBatch:
         batch, origins = readings
         rows = [
@@ -256,6 +259,7 @@ class PastDay:
             for place, end in sorted(moved.items())
             if place.topic in OF_READINGS
         ]
+        rows += [origins.rows(_place(name), first, end) for name, first, end in ranges]
         return batch.take(np.concatenate([*rows, np.empty(0, np.int64)]))
 
     async def _tick(self, step: Step) -> None:

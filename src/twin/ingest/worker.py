@@ -355,7 +355,12 @@ class Worker:
                 snapshot=self._snapshot(now_us),
                 map_changes=self._maps.ask(judged.live.acts, now_us),
                 **self._journal.batch(
-                    self._live, batch, now_us=self._clock.now_us(), moved=moved, decided=decided
+                    self._live,
+                    batch,
+                    now_us=self._clock.now_us(),
+                    moved=moved,
+                    ranges=self._applied.ranges if handed_on else (),
+                    decided=decided,
                 ),
             ),
             now_us,
