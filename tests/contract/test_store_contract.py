@@ -349,7 +349,7 @@ async def test_the_outbox_keeps_its_order(database: Database) -> None:
     pending = await outbox.pending(database, limit=3)
     assert [entry.outgoing for entry in pending] == out[:3]
     assert await outbox.count_pending(database) == 5
-    await outbox.done(database, [entry.id for entry in pending])
+    await outbox.done(database, [entry.key for entry in pending])
     assert [entry.outgoing for entry in await outbox.pending(database)] == out[3:]
     await outbox.done(database, [])
 

@@ -27,6 +27,33 @@ def test_the_services_environment_is_a_valid_start(compose: Any) -> None:
     assert settings.log == "kafka://kafka:9092"
 
 
+METROPOLIS = {"worker": 3, "forecaster": 2, "api": 2}
+
+
+def test_the_profile_metropolis_is_a_valid_start_of_every_role(compose: Any) -> None:
+    services = compose["services"]
+    found = {name for name, service in services.items() if "profiles" in service}
+    assert found == set(METROPOLIS)
+    shared = services["twin"]["environment"]
+    for name, replicas in METROPOLIS.items():
+        service = services[name]
+        assert service["profiles"] == ["metropolis"]
+        assert service["deploy"]["replicas"] == replicas
+        environ = {
+            key: value.replace(PASSWORD, "secret") for key, value in service["environment"].items()
+        }
+        settings = read_settings(environ)
+        assert settings.role == name
+        assert settings.reading_partitions >= METROPOLIS["worker"]
+        assert shared.items() <= service["environment"].items(), "one map, one log, one database"
+        for key in ("depends_on", "healthcheck", "volumes", "restart", "stop_grace_period"):
+            assert service[key] == services["twin"][key], f"{name}: {key}"
+    partitions = {services[name]["environment"]["TWIN_READING_PARTITIONS"] for name in METROPOLIS}
+    assert len(partitions) == 1, "whoever comes first makes the topics"
+    ports = services["api"]["ports"]
+    assert ports == ["127.0.0.1:8001-8002:8000"], "one a replica"
+
+
 def test_names_and_ports_agree(compose: Any) -> None:
     services = compose["services"]
     settings_port = services["twin"]["environment"]["TWIN_PORT"]

@@ -144,12 +144,13 @@ async def _replay(settings: Settings, database: Database, letter_id: str) -> str
         rule = "was not kept because a clear plate may stand in it; mend it first"
         raise InputError(Fault("payload", "(none)", rule, "conflict"))
     topic = topic_again(Topic(stored.letter.place.topic), value)
-    topics = Topics(read_gmns(settings.map)[0])
-    ((place, values),) = group_by_place(topics, topic, [(_sensor(value), value)]).items()
+    network = read_gmns(settings.map)[0]
     now_us = WallClock().now_us()
     log = open_log(settings.log, database.path, settings.topic_prefix)
     try:
         await log.start()
+        topics = Topics(network, await log.partitions(Topic.READING) or None)
+        ((place, values),) = group_by_place(topics, topic, [(_sensor(value), value)]).items()
         headers = {"source": stored.letter.source}
         await log.append(place, values, arrival_us=now_us, headers=headers)
     finally:

@@ -182,7 +182,8 @@ async def log(settings: Settings, network: SingleMap, opened: Database | None) -
     reached = open_log(settings.log, opened.path if opened else None, settings.topic_prefix)
     try:
         await reached.start()
-        findings = [await _topics(reached, network)]
+        topics = Topics(network, settings.reading_partitions or None)
+        findings = [await _topics(reached, topics)]
         if opened is not None:
             findings.append(await _lag(reached, opened))
     except BackendError as error:
@@ -193,16 +194,16 @@ async def log(settings: Settings, network: SingleMap, opened: Database | None) -
     return findings
 
 
-async def _topics(reached: Log, network: SingleMap) -> Finding:
-    specs = Topics(network).specs()
+async def _topics(reached: Log, topics: Topics) -> Finding:
+    specs = topics.specs()
     counts = {spec.name: await reached.partitions(spec.name) for spec in specs}
     absent = [name for name, count in counts.items() if count == 0]
     if absent:
         found = f"{reached.where} has no topic {', '.join(absent)}"
         return Finding("log", State.WARNING, found, "the service makes its topics at its start")
     other = [
-        f"{spec.name} has {counts[spec.name]} partitions, the map's regions ask for "
-        f"{spec.partitions}"
+        f"{spec.name} has {counts[spec.name]} partitions, the map's regions or "
+        f"TWIN_READING_PARTITIONS ask for {spec.partitions}"
         for spec in specs
         if counts[spec.name] != spec.partitions
     ]

@@ -73,7 +73,7 @@ class Relay:
                     [row.outgoing.value for row in records],
                     arrival_us=[row.outgoing.arrival_us for row in records],
                 )
-            await outbox.done(self._database, [row.id for row in rows])
+            await outbox.done(self._database, [row.key for row in rows])
             count += len(rows)
             self.published += len(rows)
         return count

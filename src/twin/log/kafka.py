@@ -24,6 +24,8 @@ from twin.log.kafka_writer import KafkaWriter
 from twin.log.limits import check_sizes
 from twin.log.segments import arrivals
 
+_SEGMENTS: Final = 8  # of one retention: so much longer than asked for does a record stay at most
+_SHORTEST_SEGMENT_MS: Final = 60_000
 _REPLICAS: Final = 3  # or as many brokers as there are
 _LEADERS_S: Final = 15.0
 _LEADERS_POLL_S: Final = 0.05
@@ -173,6 +175,9 @@ class KafkaLog:
 def _new_topic(prefix: str, spec: TopicSpec, replicas: int) -> NewTopic:
     keep_ms = -1 if spec.retention_s is None else round(spec.retention_s * 1000)
     configs = {"message.timestamp.type": "LogAppendTime", "retention.ms": str(keep_ms)}
+    if spec.retention_s is not None:
+        # only closed segments go: left to the broker, one stays open for a week
+        configs["segment.ms"] = str(max(keep_ms // _SEGMENTS, _SHORTEST_SEGMENT_MS))
     return NewTopic(
         name=prefix + spec.name,
         num_partitions=spec.partitions,

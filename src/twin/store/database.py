@@ -29,6 +29,7 @@ _CONNECT_S: Final = 5.0
 _STATEMENT_S: Final = 60.0
 _POOL_S: Final = 30.0
 _MIGRATE_S: Final = 120.0
+_MIGRATING: Final = 0x7477_696E_0002  # any number that no other lock of ours has
 
 
 class Database:
@@ -95,6 +96,8 @@ class Database:
         async with self.read() as connection:
             self._refuse_newer(await connection.run_sync(schema.current))
         async with self.write() as connection:
+            if self.dialect == "postgresql":  # several processes may find it empty at once
+                await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             await asyncio.wait_for(connection.run_sync(schema.upgrade), _MIGRATE_S)
 
     async def prepare(self) -> None:

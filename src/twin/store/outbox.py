@@ -15,9 +15,10 @@ from twin.store.tables import outbox
 
 
 class Pending(NamedTuple):
-    """A record of the outbox; `id` rises in the order of publication."""
+    """A record of the outbox; `id` rises in the order of publication, `key` is its alone."""
 
     id: int
+    key: str
     outgoing: Outgoing
 
 
@@ -51,7 +52,11 @@ async def pending(
             select(outbox).where(share.condition()).order_by(outbox.c.id).limit(limit)
         )
         return [
-            Pending(row.id, Outgoing(Place(row.topic, row.partition), row.value, row.arrival_us))
+            Pending(
+                row.id,
+                row.key,
+                Outgoing(Place(row.topic, row.partition), row.value, row.arrival_us),
+            )
             for row in rows
         ]
 
@@ -63,9 +68,9 @@ async def count_pending(database: Database) -> int:
         return int(counted.scalar_one())
 
 
-async def done(database: Database, ids: Sequence[int]) -> None:
-    """Take published records out."""
-    if not ids:
+async def done(database: Database, keys: Sequence[str]) -> None:
+    """Take published records out, by key: SQLite gives the number of a row that went to another."""
+    if not keys:
         return
     async with database.write() as connection:
-        await connection.execute(delete(outbox).where(outbox.c.id.in_(list(ids))))
+        await connection.execute(delete(outbox).where(outbox.c.key.in_(list(keys))))

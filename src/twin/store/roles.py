@@ -20,7 +20,7 @@ FORGOTTEN_S: Final = 3600.0
 """A process that said nothing for so long leaves the list."""
 _NOW: Final = {
     "postgresql": "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)",
-    "sqlite": "SELECT CAST(unixepoch('now', 'subsec') * 1000000 AS INTEGER)",
+    "sqlite": "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)",
 }
 
 

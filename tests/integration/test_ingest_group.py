@@ -1,0 +1,479 @@
+"""Workers in a group and the owner of the live state beside them, on real parts in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, func, select, update
+
+from ingest_city import START_US, reading, small_city
+from ingest_house import KEYS, House, fresh_live
+from twin.errors import BackendError, FencedError
+from twin.ingest import group as group_module
+from twin.ingest.decode import decode_readings
+from twin.ingest.group import Given, GroupWorker, Taken
+from twin.ingest.health import WorkerHealth
+from twin.ingest.leading import LEADER, Leading
+from twin.ingest.past_day import PastDay
+from twin.ingest.roles import ProcessRole
+from twin.ingest.topics import InnerTopic, applied_place
+from twin.ingest.worker import Worker
+from twin.live import Live, LiveBatch
+from twin.log.contract import Place
+from twin.log.embedded import EmbeddedLog
+from twin.store import accounting, maps, outbox, roles
+from twin.store.commit import write_commit
+from twin.store.database import Database
+from twin.store.past import StoredDays
+from twin.store.records import Commit
+from twin.store.roles import Lease, release_lease, take_lease
+from twin.store.tables import observation
+from twin.store.tables_roles import lease
+from twin.units import SECOND_US
+
+_LOOK_S = 0.01
+_READINGS = ("reading", "reading.columns")
+
+
+@pytest.fixture
+async def house(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[House]:
+    made = House(EmbeddedLog(tmp_path / "twin.db"), sqlite_database)
+    await made.open()
+    yield made
+    await made.log.close()
+
+
+@dataclass
+class Member:
+    """One membership, told by the test what it owns."""
+
+    given: Given
+    taken: Taken
+    fails: BackendError | None = None
+    joined: int = 0
+
+    async def join(self) -> None:
+        """Belong."""
+        self.joined += 1
+
+    async def check(self) -> None:
+        """Fail once if the test says so."""
+        failure, self.fails = self.fails, None
+        if failure is not None:
+            raise failure
+
+    async def leave(self) -> None:
+        """Leave."""
+
+
+@dataclass
+class Group:
+    """Group workers over one house; `share` gives partitions as a broker would."""
+
+    house: House
+    workers: list[GroupWorker] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def add(self) -> GroupWorker:
+        """Start one more."""
+
+        def join(given: Given, taken: Taken) -> Member:
+            self.members.append(Member(given, taken))
+            return self.members[-1]
+
+        name = f"worker {len(self.workers)}"
+        worker = GroupWorker(
+            network=self.house.network,
+            log=self.house.log,
+            database=self.house.database,
+            clock=self.house.clock,
+            policy=dataclasses.replace(self.house.policy, owner=name, first_pause_s=0.01),
+            keys=KEYS,
+            join=join,
+        )
+        self.workers.append(worker)
+        self.tasks.append(asyncio.create_task(worker.run()))
+        return worker
+
+    async def share(self, *partitions: Iterable[int]) -> None:
+        """Let everybody go, then give each what is his."""
+        await asyncio.gather(*(member.taken() for member in self.members))
+        for member, numbers in zip(self.members, partitions, strict=True):
+            member.given(frozenset(numbers))
+
+    async def end(self) -> None:
+        """Stop all; what one died of is raised."""
+        for worker in self.workers:
+            worker.stop()
+        await asyncio.gather(*self.tasks)
+
+
+@asynccontextmanager
+async def group(house: House, count: int) -> AsyncIterator[Group]:
+    made = Group(house)
+    for _ in range(count):
+        made.add()
+    try:
+        yield made
+    finally:
+        await made.end()
+
+
+async def until(happened: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await happened():  # noqa: ASYNC110 - what a database holds sets no event
+            await asyncio.sleep(_LOOK_S)
+
+
+async def received(house: House) -> int:
+    totals = await house.totals()
+    assert all(accounting.balanced(tally) for tally in totals.values())
+    return sum(tally.received for tally in totals.values())
+
+
+async def published(house: House, count: int) -> bool:
+    """Say whether everything was received, and what was applied was handed on."""
+    handed_on = outbox.Share(frozenset({applied_place(0), applied_place(1)}))
+    waiting = await outbox.pending(house.database, share=handed_on)
+    return await received(house) == count and not waiting
+
+
+def day(minutes: int) -> list[tuple[str, bytes]]:
+    return [
+        (
+            f"S{sensor}",
+            reading(f"S{sensor}", at_s=60.0 * minute, count=minute % 20, speed_kph=50 + minute),
+        )
+        for minute in range(minutes)
+        for sensor in (1, 2, 3)
+    ]
+
+
+async def send(house: House, items: list[tuple[str, bytes]]) -> None:
+    for sensor, value in items:
+        at_us = START_US + 3600 * SECOND_US
+        await house.send([value], place=house.topics.reading_place(sensor), at_us=at_us)
+
+
+def hash_of(items: list[tuple[str, bytes]]) -> str:
+    live = fresh_live(small_city())
+    decoded = decode_readings([value for _, value in items], live.network.sensor_rows)
+    live.observe(LiveBatch(START_US, readings=decoded.batch))
+    return live.state_hash()
+
+
+def owner_of_state(house: House) -> tuple[Worker, Live]:
+    live = fresh_live(house.network)
+    worker = Worker(
+        network=house.network,
+        live=live,
+        log=house.log,
+        database=house.database,
+        clock=house.clock,
+        policy=house.policy,
+        keys=KEYS,
+        on_picture=house.pictures.append,
+        on_decisions=house.decisions.extend,
+        role=ProcessRole.FORECASTER,
+    )
+    return worker, live
+
+
+async def led(house: House) -> Live:
+    """Let a new leader take what was handed on so far."""
+    worker, live = owner_of_state(house)
+    places = [applied_place(0), applied_place(1)]
+    await worker.run_until(await house.log.end_offsets(places))
+    await worker.close()
+    return live
+
+
+async def test_the_state_is_that_of_one_worker(house: House) -> None:
+    """Partitions change hands in the middle; some readings come twice; the leader changes."""
+    items = day(30)
+    twice = items + random.Random(4).sample(items, 20)
+    async with group(house, 2) as workers:
+        await workers.share({0}, {1})
+        await send(house, twice[:40])
+        await until(lambda: published(house, 40))
+        await led(house)
+        await workers.share({1}, {0})
+        await send(house, twice[40:80])
+        await until(lambda: published(house, 80))
+        await workers.share((), {0, 1})
+        await send(house, twice[80:])
+        await until(lambda: published(house, len(twice)))
+    (tally,) = (await house.totals()).values()
+    assert (tally.applied, tally.duplicate) == (len(items), 20)
+    assert (await led(house)).state_hash() == hash_of(items)
+    assert (await led(house)).state_hash() == hash_of(items), "a restart from the snapshot"
+    owners = await roles.owners(house.database)
+    assert {owners[Place(topic, n)][0] for topic in _READINGS for n in (0, 1)} == {"worker 1"}
+
+
+async def test_a_day_of_several_processes_is_done_again(house: House) -> None:
+    """The owner of the state knows where the readings stood that others had judged."""
+    await maps.save_map(house.database, house.network, now_us=START_US)
+    items = day(30)
+    async with group(house, 2) as workers:
+        await workers.share({0}, {1})
+        await send(house, items[:50])
+        await until(lambda: published(house, 50))
+        await led(house)
+        house.clock.advance_to(START_US + 2 * 3600 * SECOND_US)
+        await send(house, items[50:])
+        await until(lambda: published(house, len(items)))
+        await led(house)
+    outcome = await PastDay(StoredDays(house.database)).run(0, START_US + 9 * 3600 * SECOND_US)
+    assert outcome.differences == []
+    assert outcome.equal
+    assert (outcome.readings, outcome.starts) == (len(items), 1)
+
+
+async def nothing_to_publish() -> int:
+    return 0
+
+
+async def test_one_process_takes_up_what_several_left(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All in one process after a group: it drains the outbox of the dead, and counts nothing twice.
+
+    The worker dies between its commit and the relay.
+    """
+    items = day(10)
+    async with group(house, 1) as workers:
+        monkeypatch.setattr(workers.workers[0].relay, "drain", nothing_to_publish)
+        await workers.share({0, 1})
+        await send(house, items)
+        await until(lambda: _all_received(house, len(items)))
+        for task in workers.tasks:
+            task.cancel()
+        await asyncio.gather(*workers.tasks, return_exceptions=True)
+        workers.tasks.clear()
+    worker, live = house.worker()
+    await worker.relay.drain()
+    ends = await house.log.end_offsets([applied_place(0), applied_place(1)])
+    assert sum(ends.values()) > 0
+    await worker.run_until(await house.ends() | ends)
+    await worker.close()
+    assert live.state_hash() == hash_of(items)
+    assert await received(house) == len(items)
+
+
+async def _all_received(house: House, count: int) -> bool:
+    return await received(house) == count
+
+
+async def test_a_relay_that_repeats_itself_changes_nothing(house: House) -> None:
+    items = day(8)
+    async with group(house, 1) as workers:
+        await workers.share({0, 1})
+        await send(house, items)
+        await until(lambda: published(house, len(items)))
+    for number in (0, 1):
+        place = applied_place(number)
+        reader = await house.log.reader({place: 0})
+        (records,) = await reader.fetch(max_records=1000, timeout_s=1.0)
+        await house.log.append(place, list(records.values), arrival_us=START_US)
+    assert (await led(house)).state_hash() == hash_of(items)
+
+
+async def test_who_was_too_slow_to_let_go_is_fenced(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Two own a partition in their own eyes; what they count is counted once."""
+    caplog.set_level(logging.WARNING)
+    items = day(12)
+    async with group(house, 2) as workers:
+        workers.members[0].given(frozenset({0, 1}))
+        await send(house, items[:6])
+        await until(lambda: published(house, 6))
+        workers.members[1].given(frozenset({0, 1}))  # and nobody told the first
+        await until(lambda: _owned_by(workers.workers[1]))
+        await send(house, items[6:])
+        await until(lambda: published(house, len(items)))
+        await workers.share((), {0, 1})
+    assert "partitions_lost" in caplog.text
+    (tally,) = (await house.totals()).values()
+    assert tally.applied == len(items), tally
+    assert (await led(house)).state_hash() == hash_of(items)
+
+
+async def _owned_by(worker: GroupWorker) -> bool:
+    return worker.partitions == {0, 1} and worker.health().state == "running"
+
+
+async def test_one_reading_in_two_partitions_counts_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A producer of its own put it twice on the broker, and both workers judged it as new."""
+    both = asyncio.Barrier(2)
+    waited = 0
+
+    async def together(database: Database, commit: Commit) -> bool:
+        nonlocal waited
+        waited += 1
+        if waited <= 2:
+            await both.wait()
+        return await write_commit(database, commit)
+
+    monkeypatch.setattr(group_module, "write_commit", together)
+    value = reading("S1")
+    async with group(house, 2) as workers:
+        await house.send([value], place=Place("reading", 0))
+        await house.send([value], place=Place("reading", 1))
+        await workers.share({0}, {1})
+        await until(lambda: published(house, 2))
+    (tally,) = (await house.totals()).values()
+    assert (tally.applied, tally.duplicate, tally.rejected) == (1, 1, 0)
+    assert (await led(house)).state_hash() == hash_of([("S1", value)])
+
+
+async def test_a_worker_joins_again_when_its_membership_failed(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_module, "_CHECK_S", _LOOK_S)
+    async with group(house, 1) as workers:
+        await workers.share({0, 1})
+        await until(lambda: _owned_by(workers.workers[0]))
+        workers.members[0].fails = BackendError("the coordinator is gone")
+        await until(lambda: _gave_up(workers.workers[0]))
+        await until(lambda: _joined(workers.members[0], 2))
+
+
+async def _gave_up(worker: GroupWorker) -> bool:
+    return not worker.partitions
+
+
+async def _joined(member: Member, times: int) -> bool:
+    return member.joined == times
+
+
+async def test_two_leaders_cannot_both_write(house: House) -> None:
+    """The one before is stopped by the epochs at its next beat, whatever the lease says."""
+    before, _ = owner_of_state(house)
+    await before.start()
+    heir, _ = owner_of_state(house)
+    await heir.start()
+    house.clock.advance_to(house.clock.now_us() + 2 * house.policy.tick_us)
+    with pytest.raises(FencedError):
+        await before._tick(house.clock.now_us())
+    assert house.pictures == []
+    await heir._tick(house.clock.now_us())
+    assert len(house.pictures) == 1
+    await before.close()
+    await heir.close()
+
+
+async def test_the_owner_of_the_state_leaves_the_records_of_workers_alone(house: House) -> None:
+    async with house.database.write() as connection:
+        await connection.execute(
+            outbox.outbox.insert(),
+            [
+                {"key": key, "topic": topic, "partition": 0, "arrival_us": 1, "value": b"v"}
+                for key, topic in (("a", InnerTopic.APPLIED.value), ("b", "decision"))
+            ],
+        )
+    worker, _ = owner_of_state(house)
+    assert await worker.relay.drain() == 1
+    assert [row.outgoing.place.topic for row in await outbox.pending(house.database)] == [
+        InnerTopic.APPLIED
+    ]
+
+
+class FakeTerm:
+    """A term that ends as it is told to."""
+
+    def __init__(self, made: list[FakeTerm], held: Lease) -> None:
+        self.lease = held
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        made.append(self)
+
+    async def run(self) -> None:
+        await self.over
+
+    def stop(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+    def health(self) -> WorkerHealth:
+        return WorkerHealth(state="running")
+
+
+async def test_one_leads_and_the_others_stand_by(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    terms: list[FakeTerm] = []
+    leaders = [
+        Leading(
+            database=house.database,
+            owner=owner,
+            lease_s=0.3,
+            begin=lambda held: FakeTerm(terms, held),
+        )
+        for owner in ("A", "B")
+    ]
+    first, second = leaders
+    tasks = [asyncio.create_task(first.run())]
+    await first.led.wait()
+    tasks.append(asyncio.create_task(second.run()))
+    assert (first.health().state, second.health().state) == ("running", "standby")
+    first.stop()  # in good order: the lease is given back
+    await second.led.wait()
+    assert [(term.lease.owner, term.lease.epoch) for term in terms] == [("A", 1), ("B", 2)]
+    terms[1].over.set_exception(FencedError("somebody else"))  # stands by, and leads again
+    await until(lambda: _count(terms, 3))
+    assert "leadership_lost" in caplog.text
+    async with house.database.write() as connection:  # the lease goes to another
+        await connection.execute(update(lease).values(owner="C", epoch=9, until_us=2**62))
+    await until(lambda: _stands_by(second))
+    second.stop()
+    await asyncio.gather(*tasks)
+    assert second.health().state == "stopped"
+
+
+async def _count(terms: list[FakeTerm], wanted: int) -> bool:
+    return len(terms) == wanted
+
+
+async def _stands_by(leading: Leading) -> bool:
+    return leading.health().state == "standby"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgis", marks=pytest.mark.postgis)])
+def database(request: pytest.FixtureRequest) -> Database:
+    """Give each engine: their clocks and their words for a lease differ."""
+    found: Database = request.getfixturevalue(f"{request.param}_database")
+    return found
+
+
+async def test_a_lease_is_one_owners_until_it_ends(database: Database) -> None:
+    mine = await take_lease(database, LEADER, "A", for_s=600)
+    assert mine is not None
+    assert await take_lease(database, LEADER, "B", for_s=600) is None
+    again = await take_lease(database, LEADER, "A", for_s=600)
+    assert again is not None
+    assert (again.epoch, again.until_us >= mine.until_us) == (1, True)
+    async with database.write() as connection:  # its owner has been silent
+        await connection.execute(update(lease).values(until_us=1))
+    heir = await take_lease(database, LEADER, "B", for_s=600)
+    assert heir is not None
+    assert heir.epoch == 2
+    await release_lease(database, mine)  # not his any more
+    assert await take_lease(database, LEADER, "A", for_s=600) is None
+    assert [(held.owner, runs) for held, runs in await roles.leases(database)] == [("B", True)]
+    async with database.write() as connection:
+        await connection.execute(delete(lease))
+        kept = await connection.execute(select(func.count()).select_from(observation))
+        assert kept.scalar_one() == 0
