@@ -98,7 +98,7 @@ class Run:
         self._keys_file = self._folder / "keys.json"
         if not self._events.exists():
             self._make()
-        elif may_mount() and not any(place.is_mount() for place in self._folder.iterdir()):
+        elif self._disks_gone():
             message = f"{self._folder} is of a run whose disks are gone; begin anew with --fresh"
             raise RuntimeError(message)
         self._keys = KeyRing.load(self._keys_file)
@@ -107,6 +107,11 @@ class Run:
         self._total = total
         self._plan = make_plan(setup.engine, total, setup.faults, setup.seed, disks=may_mount())
         self._done = _lines(self._folder / "faults.jsonl")
+
+    def _disks_gone(self) -> bool:
+        """Say whether something was sent already to disks that are not there any more."""
+        begun = (self._folder / "sent.jsonl").exists()
+        return begun and may_mount() and not any(one.is_mount() for one in self._folder.iterdir())
 
     def _make(self) -> None:
         end_us = (time.time_ns() // 1000 // _MINUTE_US - 2) * _MINUTE_US
