@@ -30,6 +30,7 @@ from twin.store.records import MapChange, MapChangeState
 Result = TypeVar("Result")
 Json = Annotated[bool, typer.Option("--json", help="For a program to read.")]
 _ASK_AGAIN_S: Final = 0.2
+_DIGITS: Final = 12
 
 
 def store_command(
@@ -73,7 +74,9 @@ def versions_command(*, as_json: Json = False) -> None:
         return
     table = Table("version", "name", "stored", "links", "sensors", "activated")
     for row in rows:
-        table.add_row(*(str(value) for value in list(row.values())[:-1]), _yes(row["activated"]))
+        version, *values, activated = row.values()
+        shown = str(version)[:_DIGITS]  # enough to be typed, and never cut by a narrow terminal
+        table.add_row(shown, *map(str, values), "yes" if activated else "")
     OUT.print(table if rows else "No maps are stored. `twin map store FOLDER` stores one.")
 
 
@@ -177,10 +180,6 @@ def _tell(change: MapChange) -> None:
 
 def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "nothing"
-
-
-def _yes(value: Any) -> str:
-    return "yes" if value else ""
 
 
 def _person() -> str:
