@@ -73,7 +73,7 @@ def with_sensors(
         raise ValueError(message)
     rows = np.linspace(0, len(network.links) - 1, sensors).round().astype(int)
     latitudes = [link.line[0][1] for link in network.links]
-    bounds = np.quantile(latitudes, np.linspace(0, 1, regions + 1)[1:-1]) if regions > 1 else []
+    bounds = np.quantile(latitudes, np.linspace(0, 1, regions + 1)[1:-1])
     placed = []
     for number, row in enumerate(rows.tolist()):
         link = network.links[row]

@@ -77,6 +77,19 @@ class Watch:
             await asyncio.sleep(MEMORY_EVERY_S)
         self.cpu_share = (self._service.cpu_s() - cpu_s) / passed_s
 
+    def said(self, warm_s: float) -> dict[str, Any]:
+        """Make figures of it; the slope of the memory begins after `warm_s`."""
+        warm = np.array(self.at_s) >= warm_s
+        rise = slope(np.array(self.at_s)[warm].tolist(), np.array(self.rss_mb)[warm].tolist())
+        return {
+            "cpu_share": self.cpu_share,
+            "rss_mb": [round(value, 1) for value in (self.rss_mb[0], self.rss_mb[-1])],
+            "rss_peak_mb": max(self.rss_mb),
+            "rss_mb_per_hour": rise.per_hour,
+            "rss_mb_per_hour_half_width": rise.half_width,
+            "memory_flat": rise.flat,
+        }
+
 
 async def main(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Start the servers and measure."""
@@ -108,19 +121,7 @@ async def driven(
     seconds = given.minutes * 60.0
     feeder = Feeder(network, RATE, now_us=lambda: time.time_ns() // 1000)
     watch = Watch(service)
-    listeners = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(BACKBONE / "listeners.py"),
-        service.url.replace("http", "ws", 1) + "/api/v1/stream",
-        keys["viewer"],
-        str(given.clients),
-        str(seconds + DRAIN_S),
-        str(folder / "frames.npz"),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert listeners.stdout is not None
-    if not (await listeners.stdout.readline()).startswith(b"connected"):
-        raise RuntimeError("the clients could not connect")
+    listeners = await connected(folder, service, keys["viewer"], given.clients, seconds)
     feeding = asyncio.create_task(feeder.run(service.url, keys["integrator"]))
     witness = asyncio.create_task(closures(service.url, keys["integrator"], network, seconds))
     await watch.run(seconds)
@@ -131,8 +132,6 @@ async def driven(
     closed_us = await witness
     if await listeners.wait() != 0:
         raise RuntimeError("the clients ended with an error")
-    warm = np.array(watch.at_s) >= seconds / 5
-    rise = slope(np.array(watch.at_s)[warm].tolist(), np.array(watch.rss_mb)[warm].tolist())
     return {
         "feeder": feeder,
         "closed_us": closed_us,
@@ -141,13 +140,28 @@ async def driven(
         "clients": given.clients,
         "seen_by_server": counted,
         "forecasts": forecasts,
-        "cpu_share": watch.cpu_share,
-        "rss_mb": [round(value, 1) for value in (watch.rss_mb[0], watch.rss_mb[-1])],
-        "rss_peak_mb": max(watch.rss_mb),
-        "rss_mb_per_hour": rise.per_hour,
-        "rss_mb_per_hour_half_width": rise.half_width,
-        "memory_flat": rise.flat,
+        **watch.said(seconds / 5),
     }
+
+
+async def connected(
+    folder: Path, service: Service, key: str, clients: int, seconds: float
+) -> asyncio.subprocess.Process:
+    """Start the stream's clients and wait until each has its first frame."""
+    listeners = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(BACKBONE / "listeners.py"),
+        service.url.replace("http", "ws", 1) + "/api/v1/stream",
+        key,
+        str(clients),
+        str(seconds + DRAIN_S),
+        str(folder / "frames.npz"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert listeners.stdout is not None
+    if not (await listeners.stdout.readline()).startswith(b"connected"):
+        raise RuntimeError("the clients could not connect")
+    return listeners
 
 
 async def closures(url: str, key: str, network: SingleMap, seconds: float) -> dict[int, int]:
@@ -216,30 +230,31 @@ def delays(
         from_posted.append(arrived_us - posted_us[seen])
     closed_us = found.pop("closed_us")
     witness = [received_us - closed_us[row] for _, row, received_us, _ in heard["closed"].tolist()]
-    names = ("p50_s", "p95_s", "p99_s", "worst_s")
-    shares = (50, 95, 99, 100)
-    steps = np.concatenate(
-        [np.diff(frames[frames[:, 0] == client][:, 1]) for client in range(found["clients"])]
-    )
     return {
         "readings": len(accepted_us),
         "rate": len(accepted_us) / found["seconds"],
         "unseen": unseen,
-        "frames_missing": int((steps - 1)[steps > 1].sum()),
+        "frames_missing": missing_frames(frames, found["clients"]),
         "still_connected": int(heard["still"][0]),
-        "accepted_to_socket": dict(
-            zip(names, percentiles_s(np.concatenate(from_accepted), *shares), strict=True)
-        ),
-        "posted_to_socket": dict(
-            zip(names, percentiles_s(np.concatenate(from_posted), *shares), strict=True)
-        ),
+        "accepted_to_socket": spread(np.concatenate(from_accepted)),
+        "posted_to_socket": spread(np.concatenate(from_posted)),
         "closures": len(closed_us),
         "closures_wanted": len(closed_us) * found["clients"],
         "closures_seen": len(witness),
-        "closure_to_socket": dict(
-            zip(names, percentiles_s(np.array(witness, np.int64), *shares), strict=True)
-        ),
+        "closure_to_socket": spread(np.array(witness, np.int64)),
     }
+
+
+def spread(micros: Ints) -> dict[str, float]:
+    """Return the percentiles that are told."""
+    names = ("p50_s", "p95_s", "p99_s", "worst_s")
+    return dict(zip(names, percentiles_s(micros, 50, 95, 99, 100), strict=True))
+
+
+def missing_frames(frames: Ints, clients: int) -> int:
+    """Count the numbers that are missing between each client's first frame and its last."""
+    steps = np.concatenate([np.diff(frames[frames[:, 0] == one][:, 1]) for one in range(clients)])
+    return int((steps - 1)[steps > 1].sum())
 
 
 def markdown(found: dict[str, Any]) -> str:

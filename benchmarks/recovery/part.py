@@ -37,11 +37,11 @@ _LOOK_S: Final = 0.01
 class Watched(Service):
     """The service, with its heart in sight and a word when it answers HTTP."""
 
-    heart: Live
+    whole: Live
 
     def _live(self) -> Live:
-        self.heart = super()._live()
-        return self.heart
+        self.whole = super()._live()
+        return self.whole
 
     async def _open(self) -> socket.socket:
         listener = await super()._open()
@@ -87,7 +87,7 @@ async def recover(settings: Settings, end: int, clock: Clock) -> None:
         tell("ready")
         while started.worker.positions.get(READINGS, 0) < end:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        tell(f"correct {service.heart.state_hash()}")
+        tell(f"correct {service.whole.state_hash()}")
 
     await service.run([watch])
 

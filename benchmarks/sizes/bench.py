@@ -62,6 +62,7 @@ START_US = 1_781_596_800 * SECOND_US
 PERIOD_S = 60.0
 MINUTES = 30
 AT_ONCE = 10_000
+IN_A_REQUEST = 500
 HALF = 0.5
 DAY_S = 86_400
 
@@ -103,20 +104,12 @@ def state(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         batch = LiveBatch(now_us, readings=batch_of(network, now_us, random))
         taking_s += timed(lambda: live.observe(batch))[1]  # noqa: B023
     state_mb = rss_mb()
-    board = Board(network, ManualClock(now_us))
-    beats = []
-    for second in range(12):
-        moment_us = now_us + second * SECOND_US
-        live.decide(moment_us, offsets={})
-        beats.append(timed(lambda: board.publish(live.picture(moment_us)))[1])  # noqa: B023
+    beat_s, frame_bytes = beats(network, live, now_us)
     forecast, forecast_s = timed(lambda: make_forecast(live.forecast_input(now_us)))
     live.take_forecast(forecast, now_us)
     body, snapshot_s = timed(live.state_bytes)
     fresh = Live(network, rules=None, automatic=frozenset(), lease_s=15.0, timezone="")
     restore_s = timed(lambda: fresh.restore(body))[1]
-    tiles_s = timed(lambda: Tiles(network))[1]
-    with board.stream() as slot:
-        frame = asyncio.run(slot.next_frame())
     return {
         "read_s": read_s,
         "live_s": live_s,
@@ -125,14 +118,27 @@ def state(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
         "state_mb": state_mb - map_mb,
         "peak_mb": rss_mb(),
         "observe_per_s": MINUTES * len(network.sensors) / taking_s,
-        "beat_s": float(np.median(beats[2:])),
+        "beat_s": beat_s,
         "forecast_s": forecast_s,
         "snapshot_mb": len(body) / 1e6,
         "snapshot_s": snapshot_s,
         "restore_s": restore_s,
-        "frame_bytes": len(frame),
-        "tiles_s": tiles_s,
+        "frame_bytes": frame_bytes,
+        "tiles_s": timed(lambda: Tiles(network))[1],
     }
+
+
+def beats(network: SingleMap, live: Live, now_us: int) -> tuple[float, int]:
+    """Return the seconds of a picture made and encoded, and the bytes of a key frame."""
+    board = Board(network, ManualClock(now_us))
+    took = []
+    for second in range(12):
+        moment_us = now_us + second * SECOND_US
+        live.decide(moment_us, offsets={})
+        took.append(timed(lambda: board.publish(live.picture(moment_us)))[1])  # noqa: B023
+    with board.stream() as slot:
+        frame = asyncio.run(slot.next_frame())
+    return float(np.median(took[2:])), len(frame)
 
 
 def batch_of(network: SingleMap, now_us: int, random: np.random.Generator) -> ReadingBatch:
@@ -194,8 +200,8 @@ async def fill(log: KafkaLog, network: SingleMap, readings: int, topic: Topic) -
     names = [str(sensor.id) for sensor in network.sensors]
     random = np.random.default_rng(5)
     place = Place(topic.value, 0)
-    for first in range(0, readings, AT_ONCE):
-        rows = np.arange(first, min(first + AT_ONCE, readings))
+    for first in range(0, readings, IN_A_REQUEST):
+        rows = np.arange(first, min(first + IN_A_REQUEST, readings))
         sensor = rows % len(names)
         times_us = START_US + rows // len(names) * 60 * SECOND_US
         a, b = random.random((2, len(rows)))
@@ -299,50 +305,40 @@ def rss_mb() -> float:
 
 def markdown(found: dict[str, Any], given: argparse.Namespace) -> str:
     """Write what was measured and what follows."""
-    state_, kept = found["state"], found["stored"]
-    measured = [
+    head = f"measured: {given.links:,} links, {given.sensors:,} detectors"
+    asked = ("each detector sends every", "readings/s", "workers", "partitions", "log a day")
+    needs = [_needs(period_s, given.sensors, found["stored"]) for period_s in (60, 20, 1)]
+    measured = [*_of_state(found["state"]), *_of_store(found["stored"])]
+    return "\n\n".join([table((head, ""), measured), table((*asked, "database a day"), needs)])
+
+
+def _of_state(state_: dict[str, Any]) -> list[tuple[str, str]]:
+    snapshot = f"{state_['snapshot_mb']:.0f} MB, {1000 * state_['snapshot_s']:.0f} ms"
+    return [
         ("map read", f"{state_['read_s']:.0f} s, {state_['map_mb']:.0f} MB"),
         (
-            "live state made, half an hour of readings in it",
-            f"{state_['live_s']:.0f} s, {state_['state_mb']:.0f} MB",
+            "live state with half an hour of readings",
+            f"made in {state_['live_s']:.0f} s, {state_['state_mb']:.0f} MB",
         ),
-        ("whole process that owns the map, peak", f"{state_['peak_mb']:.0f} MB"),
+        ("whole process that owns the map", f"{state_['peak_mb']:.0f} MB"),
         ("readings into the live state", f"{state_['observe_per_s']:,.0f} a second"),
         ("picture of one beat, encoded for all clients", f"{1000 * state_['beat_s']:.0f} ms"),
         ("forecast of an hour", f"{state_['forecast_s']:.1f} s"),
-        (
-            "snapshot",
-            f"{state_['snapshot_mb']:.0f} MB, {1000 * state_['snapshot_s']:.0f} ms; "
-            f"taken back in {1000 * state_['restore_s']:.0f} ms",
-        ),
+        ("snapshot", f"{snapshot}; taken back in {1000 * state_['restore_s']:.0f} ms"),
         ("key frame of the live stream", f"{state_['frame_bytes']:,} bytes"),
         ("vector tiles indexed", f"{state_['tiles_s']:.1f} s"),
-        ("worker into PostGIS, JSON", f"{kept['json_per_core']:,.0f} readings a second of a core"),
-        (
-            "worker into PostGIS, arrays",
-            f"{kept['columns_per_core']:,.0f} readings a second of a core",
-        ),
+    ]
+
+
+def _of_store(kept: dict[str, Any]) -> list[tuple[str, str]]:
+    rate = "readings a second of a core"
+    return [
+        ("worker into PostGIS, JSON", f"{kept['json_per_core']:,.0f} {rate}"),
+        ("worker into PostGIS, arrays", f"{kept['columns_per_core']:,.0f} {rate}"),
         ("a reading on Kafka, JSON (lz4)", f"{kept['json_log_bytes']:.0f} bytes"),
-        ("a reading on Kafka, arrays", f"{kept['columns_log_bytes']:.0f} bytes"),
+        ("a reading on Kafka, arrays (lz4)", f"{kept['columns_log_bytes']:.0f} bytes"),
         ("a reading in PostGIS with its indexes", f"{kept['json_database_bytes']:.0f} bytes"),
     ]
-    head = f"{given.links:,} links, {given.sensors:,} detectors"
-    return "\n\n".join(
-        [
-            table((f"measured: {head}", ""), measured),
-            table(
-                (
-                    "each detector sends every",
-                    "readings/s",
-                    "workers",
-                    "partitions",
-                    "log a day",
-                    "database a day",
-                ),
-                [_needs(period_s, given.sensors, kept) for period_s in (60, 20, 1)],
-            ),
-        ]
-    )
 
 
 def _needs(period_s: int, sensors: int, kept: dict[str, Any]) -> tuple[object, ...]:
