@@ -94,7 +94,7 @@ def test_vehicles_that_do_not_come_out_are_an_incident_in_that_section() -> None
     assert drive.alerting.alerts().incidents == ()
     speed = SPEED.copy()
     speed[4] = 22.0
-    drive.pass_minutes(3, behind(4, 60.0, 44.0), speed)
+    drive.pass_minutes(4, behind(4, 60.0, 44.0), speed)
     (alert,) = drive.alerting.alerts().incidents
     assert (alert.before, alert.behind, alert.road) == ("l4", "l5", "A1-N")
     assert alert.link == "l4"

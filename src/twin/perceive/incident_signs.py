@@ -134,6 +134,7 @@ class Signs:
     piled        vehicles that went in and did not come out, beyond chance, in the last minutes
     slow_up, slow_down    speed over free speed before and behind, the last two minutes
     load         share of the capacity that flows off behind, the last three minutes
+    drop         flow behind in the last two minutes over that of the ten before; NaN unknown
     fresh        bool, the road before was free within the last ten minutes
     """
 
@@ -141,6 +142,7 @@ class Signs:
     slow_up: Floats
     slow_down: Floats
     load: Floats
+    drop: Floats
     fresh: Bools
 
 
@@ -158,11 +160,13 @@ def read_signs(
     left *= (1.0 + np.minimum(always, 0.0))[:, None]
     share = minutes.speed / roads.free_mps[:, None]
     before, behind = share[roads.up], share[roads.down]
+    behind_vpmin = np.where(minutes.vehicles > 0, minutes.vehicles, np.nan)[roads.down]
     return Signs(
         piled=_piled(_ahead(entered, roads, before), left),
         slow_up=_last(before, 2),
         slow_down=_last(behind, 2),
-        load=_last(minutes.vehicles[roads.down], 3) / roads.capacity_vpmin,
+        load=_last(behind_vpmin, 3) / roads.capacity_vpmin,
+        drop=_last(behind_vpmin, 2) / _last(behind_vpmin[:, -14:-4], 10),
         fresh=np.asarray((before[:, -FRESH_MIN:] >= FREE_SHARE).any(axis=1), np.bool_),
     )
 

@@ -15,12 +15,17 @@ from twin.network.model import SingleMap
 from twin.perceive.health.chains import Section, closed_sections
 from twin.perceive.incident_signs import MINUTE_US, Minutes, Roads, Signs, read_signs, roads_of
 
-LOAD_MOST: Final = 0.8
+LOAD_MOST: Final = 0.72
 """Where more than this of the capacity flows off, a queue is a bottleneck's and no incident's."""
 FREE_BEHIND: Final = 0.62  # of free speed: vehicles that come out of the section gain speed
-SLOW_BEFORE: Final = 0.62
-STEP_BETWEEN: Final = 0.15  # of free speed, slower before than behind
-PILED_WITH_QUEUE: Final = 8.0
+SLOW_BEFORE: Final = 0.72
+STEP_BETWEEN: Final = 0.12  # of free speed, slower before than behind
+PILED_WITH_QUEUE: Final = 3.0
+DROP_WITH_QUEUE: Final = 1.05
+DROP_ALONE: Final = 0.9
+"""Vehicles that pile up are missing behind; a platoon that is late is not."""
+PILED_AT_ONCE: Final = 40.0
+"""So many need no second minute."""
 USUAL_FIRST: Final = 12.0  # vehicles: what piles up by chance, before it is learned
 USUAL_SHARE: Final = 0.98  # of the minutes have less
 USUAL_STEP: Final = 0.4
@@ -83,6 +88,7 @@ class IncidentWatch:
         self._corridors = sorted(set(names))
         self._corridor = np.array([self._corridors.index(name) for name in names], np.int64)
         self._usual = np.full(len(self._corridors), USUAL_FIRST)
+        self._piled = np.zeros(len(self.sections), np.bool_)
         self._standing: dict[int, _Standing] = {}
 
     def limits(self) -> Floats:
@@ -99,6 +105,7 @@ class IncidentWatch:
         signs = read_signs(self._roads, minutes, self.sections, imbalance=imbalance)
         limit = self.limits()
         queued, piled = _suspicious(signs, limit)
+        piled, self._piled = piled & (self._piled | (signs.piled >= PILED_AT_ONCE)), piled
         self._learn(signs.piled, calm=~(queued | piled))
         for row in np.flatnonzero(queued | piled).tolist():
             self._see(row, minute, signs, "queue" if queued[row] else "piled", limit[row])
@@ -190,6 +197,7 @@ def _suspicious(signs: Signs, limit: Floats) -> tuple[Bools, Bools]:
         & (signs.slow_up <= SLOW_BEFORE)
         & (step >= STEP_BETWEEN)
         & (signs.piled >= PILED_WITH_QUEUE)
+        & (signs.drop <= DROP_WITH_QUEUE)
     )
-    piled = behind & (signs.piled >= limit) & (step >= -STEP_BETWEEN)
+    piled = behind & (signs.piled >= limit) & (step >= 0.0) & (signs.drop <= DROP_ALONE)
     return np.asarray(queued, np.bool_), np.asarray(piled, np.bool_)
