@@ -32,7 +32,7 @@ from twin.log.contract import Place
 from twin.store import people
 from twin.store.database import Database
 
-_FELT_S: Final = 8.0
+_FELT_S: Final = 15.0
 _FUSE_S: Final = 60.0
 _LOOK_S: Final = 0.05
 _MINUTE_US: Final = 60_000_000
@@ -318,6 +318,7 @@ class Run:
         felt = ""
         while not felt and time.monotonic() < end_s:
             await asyncio.sleep(0.1)
+            await sender.allow_more()  # a full disk hurts only who has something to write
             if sender.failed.total() > failed:
                 felt = "senders were refused"
             elif not await asyncio.to_thread(fleet.ready):
