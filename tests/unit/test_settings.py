@@ -40,6 +40,8 @@ def test_an_unknown_variable_is_named_with_its_neighbour() -> None:
         ("TWIN_DATABASE", "sqlite:///"),
         ("TWIN_LOG", "rabbit://localhost"),
         ("TWIN_TICK_S", "0"),
+        ("TWIN_ROLE", "leader"),
+        ("TWIN_READING_PARTITIONS", "-1"),
         ("TWIN_LEASE_S", "nan"),
         ("TWIN_LOG_LEVEL", "LOUD"),
         ("TWIN_KEEP_PASSAGES_H", "25"),
@@ -83,3 +85,17 @@ def test_junctions_are_automatic_by_name_or_all() -> None:
     some = read_settings({**GOOD, "TWIN_AUTOMATIC_JUNCTIONS": "J1, J2"})
     assert (some.automatic("J2"), some.automatic("J3")) == (True, False)
     assert read_settings({**GOOD, "TWIN_AUTOMATIC_JUNCTIONS": "*"}).automatic("J9")
+
+
+SHARED = {"TWIN_DATABASE": "postgresql://twin@db:5432/twin", "TWIN_LOG": "kafka://broker:9092"}
+
+
+@pytest.mark.parametrize("role", ["api", "worker", "forecaster"])
+def test_a_part_of_several_processes_needs_what_all_can_reach(role: str) -> None:
+    environ = {**GOOD, "TWIN_ROLE": role}
+    with pytest.raises(SettingsError, match=f"role {role} needs a broker") as caught:
+        read_settings(environ)
+    assert [fault.field for fault in caught.value.faults] == ["TWIN_LOG", "TWIN_DATABASE"]
+    with pytest.raises(SettingsError, match=f"role {role} needs a database"):
+        read_settings({**environ, "TWIN_LOG": SHARED["TWIN_LOG"]})
+    assert read_settings({**environ, **SHARED}).role == role

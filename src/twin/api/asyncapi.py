@@ -21,8 +21,14 @@ from twin.events import (
     Tick,
     Topic,
 )
+from twin.ingest.applied import AppliedReadings
+from twin.ingest.packing import Piece
+from twin.ingest.topics import InnerTopic
 
-CARRIES: Final[dict[Topic, tuple[type[msgspec.Struct], bool, str]]] = {
+AnyTopic = Topic | InnerTopic
+TOPICS: Final[tuple[AnyTopic, ...]] = (*Topic, *InnerTopic)
+
+CARRIES: Final[dict[AnyTopic, tuple[type[msgspec.Struct], bool, str]]] = {
     Topic.READING: (Reading, True, "what detectors measured; partition = region of the sensor"),
     Topic.READING_COLUMNS: (ReadingColumns, True, "many readings a record, as arrays"),
     Topic.ANPR_READ: (Passage, True, "vehicles at gates, plates sealed; kept 24 hours"),
@@ -33,9 +39,18 @@ CARRIES: Final[dict[Topic, tuple[type[msgspec.Struct], bool, str]]] = {
     Topic.AUTHORISATION: (Authorisation, True, "rights to enter zones, by token"),
     Topic.DECISION: (DecisionEvent, False, "every version of every decision"),
     Topic.TICK: (Tick, False, "the beats of the control loop, for replays"),
+    InnerTopic.APPLIED: (
+        AppliedReadings,
+        False,
+        "within the service: what workers applied; partition as reading",
+    ),
+    InnerTopic.PICTURE: (Piece, False, "within the service: key frames of pictures and changes"),
+    InnerTopic.FORECAST: (Piece, False, "within the service: whole forecasts, in pieces"),
 }
 """Type, whether the service reads it (else it writes it), and what it is."""
-CONTENT: Final[dict[Topic, str]] = {Topic.READING_COLUMNS: "application/vnd.msgpack"}
+CONTENT: Final[dict[AnyTopic, str]] = dict.fromkeys(
+    (Topic.READING_COLUMNS, *InnerTopic), "application/vnd.msgpack"
+)
 """How the values of a topic are written, where that is not JSON."""
 
 
@@ -57,16 +72,16 @@ def asyncapi_document(prefix: str = "") -> dict[str, Any]:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {str(topic): _channel(topic, prefix) for topic in Topic},
-        "operations": {_operation_name(topic): _operation(topic) for topic in Topic},
+        "channels": {str(topic): _channel(topic, prefix) for topic in TOPICS},
+        "operations": {_operation_name(topic): _operation(topic) for topic in TOPICS},
         "components": {
             "schemas": schemas,
-            "messages": {str(topic): _message(topic) for topic in Topic},
+            "messages": {str(topic): _message(topic) for topic in TOPICS},
         },
     }
 
 
-def _channel(topic: Topic, prefix: str) -> dict[str, Any]:
+def _channel(topic: AnyTopic, prefix: str) -> dict[str, Any]:
     kind, _, text = CARRIES[topic]
     return {
         "address": f"{prefix}{topic}",
@@ -76,7 +91,7 @@ def _channel(topic: Topic, prefix: str) -> dict[str, Any]:
     }
 
 
-def _message(topic: Topic) -> dict[str, Any]:
+def _message(topic: AnyTopic) -> dict[str, Any]:
     kind, incoming, text = CARRIES[topic]
     headers: dict[str, Any] = {
         "type": "object",
@@ -92,12 +107,12 @@ def _message(topic: Topic) -> dict[str, Any]:
     return {**message, "headers": headers} if incoming else message
 
 
-def _operation_name(topic: Topic) -> str:
+def _operation_name(topic: AnyTopic) -> str:
     verb = "receive" if CARRIES[topic][1] else "send"
     return f"{verb}.{topic}"
 
 
-def _operation(topic: Topic) -> dict[str, Any]:
+def _operation(topic: AnyTopic) -> dict[str, Any]:
     kind, incoming, text = CARRIES[topic]
     channel = f"#/channels/{topic}"
     return {
