@@ -30,7 +30,7 @@ def few_trees() -> object:
         yield
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=2, deadline=None)
 @given(later=st.integers(0, 50), seed=st.integers(0, 3))
 def test_altered_rows_change_no_forecast_made_before_them(
     once: Backtest, later: int, seed: int

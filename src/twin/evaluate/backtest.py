@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -55,12 +54,11 @@ def split_samples(rows: int, shares: tuple[float, float] = (0.7, 0.1)) -> Split:
     text = f"{train_share:g},{validate_share:g}"
     if not (0.0 <= train_share <= 1.0 and 0.0 <= validate_share <= 1.0):
         raise InputError(Fault("split", text, "each share is between 0 and 1"))
-    parts = [Fraction(f"{share:.12g}") for share in (train_share, validate_share)]
-    rest = 1 - sum(parts)
-    if rest <= 0:
+    rest = round(1.0 - train_share - validate_share, 12)  # 1 - 0.7 - 0.1 is 0.2 here
+    if rest <= 0.0:
         raise InputError(Fault("split", text, "the two shares must leave something to test"))
     samples = rows - WINDOW + 1
-    train, test = round(parts[0] * samples), round(rest * samples)
+    train, test = round(train_share * samples), round(rest * samples)
     if test < 1:
         raise InputError(
             Fault("data", f"{rows} rows", f"make {samples} samples, of which none is left to test")
