@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import CorruptRecordException, OffsetOutOfRangeError
 
+from twin.clock import WallClock
 from twin.errors import BackendError
 from twin.log.contract import Place, Records
 from twin.log.kafka_faults import KAFKA_ERRORS, mapped
+from twin.log.kafka_raw import Part, read_part
 from twin.log.kafka_writer import ARRIVAL_HEADER
 from twin.log.limits import beyond_end
 
+_LOG: Final = logging.getLogger(__name__)
 ANSWER_S: Final = 10.0
 _QUIET_S: Final = 2.0  # after so long without a record, ask whether the broker is still there
 _CHECK_S: Final = 5.0
@@ -63,6 +68,7 @@ class KafkaReader:
         self._bootstrap = bootstrap
         self._consumer = consumer
         self._places = {partition: place for partition, (place, _) in positions.items()}
+        self._next = {partition: offset for partition, (_, offset) in positions.items()}
         self._heard_s = asyncio.get_running_loop().time()
         self._check: asyncio.Task[None] | None = None
         self._away: str | None = None
@@ -83,16 +89,19 @@ class KafkaReader:
                 )
             except OffsetOutOfRangeError as error:
                 return [await self._skip(*lost) for lost in error.args[0].items()]
+            except CorruptRecordException:
+                found = await self._around_broken()
         if found:
             self._heard_s = asyncio.get_running_loop().time()
         else:
             self._ask_if_quiet()
-        return [_records(self._places[key], records) for key, records in found.items() if records]
+        return [self._taken(key, records) for key, records in found.items() if records]
 
     async def seek(self, place: Place, offset: int) -> None:
         """Go on at `offset` in one partition."""
         for partition, known in self._places.items():
             if known == place:
+                self._next[partition] = offset
                 self._consumer.seek(partition, offset)
                 return
         message = f"{place} is not read by this reader"
@@ -115,6 +124,7 @@ class KafkaReader:
         if position > end:
             raise BackendError(beyond_end(place, position, end))
         self._consumer.seek(partition, max(start, position))
+        self._next[partition] = max(start, position)
         nothing = np.empty(0, np.int64)
         return Records(
             place=place,
@@ -124,6 +134,32 @@ class KafkaReader:
             next_offset=max(start, position),
             skipped=max(start - position, 0),
         )
+
+    def _taken(self, partition: TopicPartition, records: Sequence[Any]) -> Records:
+        taken = _records(self._places[partition], records)
+        if isinstance(records[-1], _Broken):
+            taken = replace(taken, next_offset=records[-1].next_offset)
+        self._next[partition] = taken.next_offset
+        return taken
+
+    async def _around_broken(self) -> dict[TopicPartition, Sequence[Any]]:
+        """Read every partition as bytes, because one holds a batch with a wrong checksum.
+
+        The client has moved on in the others without giving what it had read: all go back.
+        """
+        found: dict[TopicPartition, Sequence[Any]] = {}
+        for partition, offset in self._next.items():
+            async with asyncio.timeout(ANSWER_S):
+                part = await read_part(self._consumer, partition, offset)
+            found[partition] = part.records
+            after = part.records[-1].offset + 1 if part.records else offset
+            if part.broken:
+                after = part.next_offset
+                found[partition] = [_Broken(offset, part)]
+                extra = {"place": str(self._places[partition]), "offset": offset}
+                _LOG.error("batch_unreadable", extra=extra | {"bytes": len(part.broken)})
+            self._consumer.seek(partition, after)
+        return found
 
     def _ask_if_quiet(self) -> None:
         """Ask beside the reading, because the client itself waits for a lost broker in silence."""
@@ -157,6 +193,20 @@ class KafkaReader:
                 self._heard_s = asyncio.get_running_loop().time()
         if self._away is not None:
             raise BackendError(self._away)
+
+
+class _Broken:
+    """A batch that cannot be read, in the form of a record that holds all its bytes."""
+
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    def __init__(self, offset: int, part: Part) -> None:
+        """Take its time from its header where that can be: not after this moment."""
+        self.offset = offset
+        self.value = part.broken
+        self.next_offset = part.next_offset
+        now_ms = WallClock().now_us() // 1000
+        self.timestamp = min(part.timestamp_ms, now_ms) if part.timestamp_ms > 0 else now_ms
 
 
 def _records(place: Place, found: Sequence[Any]) -> Records:
