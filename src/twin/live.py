@@ -206,7 +206,7 @@ class Live:
             time_us=now_us,
             sequence=self._sequence,
             map_version=self.network.version,
-            links=travelled(self.link_state(now_us), self._streets),
+            links=travelled(self._perception.followed(self.link_state(now_us)), self._streets),
             measured=self._perception.measured(),
             forecast=self._forecast,
             signals=tuple(self._statuses[name] for name in sorted(self._statuses)),

@@ -14,11 +14,11 @@ Kernel = tuple[str, Callable[[], None]]
 LIVE: Final[tuple[Kernel, ...]] = (
     ("perception", warm_perception),
     ("link transmission", warm_transmission),
+    ("cell transmission", warm_cells),
 )
 """What the service itself runs: a start waits for these alone."""
 STUDIES: Final[tuple[Kernel, ...]] = (
     ("shortest paths", warm_paths),
-    ("cell transmission", warm_cells),
     ("vehicles", warm_vehicles),
 )
 

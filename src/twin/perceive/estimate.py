@@ -14,6 +14,7 @@ import numpy.typing as npt
 from twin.columns import Floats, Ints, ReadingBatch, Rows
 from twin.errors import MapError
 from twin.network.model import SingleMap
+from twin.perceive.corridor.followed import FollowedRoads
 from twin.perceive.health.chains import Section
 from twin.perceive.health.detectors import DetectorHealth, Detectors
 from twin.perceive.incident_signs import Minutes, last_minutes
@@ -56,6 +57,7 @@ class Perception:
         self.layout: Layout = layout_of(network)
         self.local_time = LocalTime(timezone or network.timezone)
         self._detectors = Detectors(network, self.layout)
+        self._followed = FollowedRoads(network, self.layout)
         sensors = len(network.sensors)
         self._memory = Memory(
             newest=np.tile(np.array([-1, 0, 0], np.int64), (sensors, 1)),
@@ -129,6 +131,12 @@ class Perception:
         found, usual = self._combined(*self._said(now_us)), self._usual(now_us)
         kernel.fill_links(self.layout.places, usual, found)
         return _links(now_us, found)
+
+    def followed(self, state: LinkState) -> LinkState:
+        """Return the state of a moment with the motorways as their cells have them."""
+        return self._followed.into(
+            state, self._memory.ring_bin, self._memory.ring_sums, failed=self.health().failed
+        )
 
     def belief(self, now_us: int) -> Belief:
         """Return the estimate of every link at `now_us`, with how it wanders and where it heads."""

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from twin.columns import Floats, Ints
+from twin.columns import Floats
 from twin.perceive.corridor.assimilate import nearness, take_in
 from twin.simulate.ctm import CellTransmission
 from twin.simulate.diagrams import Diagrams, triangular
 from twin.simulate.roads import Roads, Turns
 
-MEMBERS: Final = 64
+MEMBERS: Final = 50
 RADIUS_M: Final = 500.0  # a detector says nothing about cells two radii away
 INFLATION: Final = 1.02
 CAPACITY_SPREAD: Final = 0.08  # of capacity between members
@@ -28,9 +28,11 @@ LEARNING: Final = 0.1  # of the wanted change of noise that one report brings
 CALM, WILD = 0.5, 4.0  # between which noise is learned
 NOISE_REACH_M: Final = 150.0
 NOISE_S: Final = 30.0
+BEYOND_FREE: Final = 0.3  # of the difference, by which a queue beyond the end goes at a report
 BEYOND_M: Final = 600.0  # a wave does not cross it between two reports
 SPEED_SHARE, SPEED_FLOOR_MPS = 0.07, 0.8  # standard deviation of a measured speed
 FLOW_SHARE, FLOW_FLOOR_VPS = 0.07, 0.02
+DENSITY_SHARE, DENSITY_FLOOR_VPM = 0.12, 0.003
 SLOWEST_MPS: Final = 0.3
 RAMP_PRIORITY_VPS: Final = 0.4  # with which a ramp joins a full road
 
@@ -97,6 +99,11 @@ class CorridorFilter:
         self._jam = roads.jam_vpm[self._link][:, None]
         self._cell_of = np.abs(self.middle_m[:, None] - detector_m[None]).argmin(axis=0)
         self._near = self._localised(detector_m)
+        self._unseen = 1.0 - float(nearness(self.middle_m[-1] - detector_m, RADIUS_M).max())
+        own = self._link[: self._own]
+        self._rise, self._most = self._diagrams.rise_mps[own], self._diagrams.capacity_vps[own]
+        self._fall_vps, self._fall_mps = self._diagrams.fall_vps[own], -self._diagrams.fall_mps[own]
+        self._alike = _neighbourly(self.middle_m)
         # Anything may be there: who starts empty does not believe the first queue.
         filled = FILLED_FRAC * (self._random.permutation(members) + 0.5) / members
         self._state = self._jam[: self._own] * filled
@@ -115,7 +122,7 @@ class CorridorFilter:
         self._run.share_turns(shares, ends)
         self._entering = np.repeat(entry_vps[:, None], self._entering.shape[1], axis=1)
 
-    def advance(self, seconds: float) -> CellState:
+    def advance(self, seconds: float) -> None:
         """Move on; the caller calls it in whole steps and reports when an interval is over."""
         saved = self._run.state()
         vehicles = saved["vehicles"]
@@ -126,21 +133,24 @@ class CorridorFilter:
             seconds
         )
         self._state = self._run.density_vpm[: self._own]
-        self._predicted.append(np.concatenate([self._speeds(), self._flows()]))
-        return self.state()
+        self._predicted.append(self._told())
 
-    def report(self, speed_mps: Floats, flow_vps: Floats, period_s: float) -> CellState:
+    def report(self, speed_mps: Floats, flow_vps: Floats, period_s: float) -> None:
         """Take in what detectors measured over what was advanced since the last report.
 
         speed_mps (space mean), flow_vps   (detectors,) NaN where not measured
         """
         predicted = np.mean(self._predicted, axis=0)
         self._predicted = []
-        measured = np.concatenate([speed_mps, flow_vps])
+        # Members that are free all drive alike: a speed could not tell them that a queue came.
+        density = flow_vps / np.maximum(speed_mps, SLOWEST_MPS)
+        alone = np.where(np.isfinite(density), np.nan, speed_mps)
+        measured = np.concatenate([alone, flow_vps, density])
         deviation = np.concatenate(
             [
                 np.hypot(SPEED_SHARE * speed_mps, SPEED_FLOOR_MPS),
                 np.hypot(FLOW_SHARE * flow_vps, FLOW_FLOOR_VPS),
+                np.hypot(DENSITY_SHARE * density, DENSITY_FLOOR_VPM),
             ]
         )
         self._learn_noise(predicted, measured, deviation)
@@ -150,10 +160,12 @@ class CorridorFilter:
         take_in(whole, predicted, measured, deviation**2, self._near)
         self._keep_bounded(whole)
         self._wander(period_s)
+        # Where no detector sees the end, traffic is taken to flow on freely beyond it.
+        flowing = self._flow_field()[-1] / self._rise[-1]
+        self._beyond += BEYOND_FREE * self._unseen * (flowing - self._beyond)
         # A queue at the gate goes on behind it: it asks for all that the road takes.
         queued = self._state[0] > self._diagrams.capacity_vps[0] / self._diagrams.rise_mps[0]
         self._demand = np.where(queued, self._diagrams.capacity_vps[0], self._demand)
-        return self.state()
 
     def state(self) -> CellState:
         """Return the mean of the members and how far they differ."""
@@ -191,13 +203,10 @@ class CorridorFilter:
         root = self._wild * float(np.sqrt(period_s / NOISE_S))
         members = self._state.shape[1]
         cells = self._random.standard_normal((self._own, members))
-        apart = self.middle_m[:, None] - self.middle_m[None]
-        weight = np.exp(-0.5 * (apart / NOISE_REACH_M) ** 2)
-        weight /= np.sqrt((weight**2).sum(axis=1, keepdims=True))
         edges = self._random.standard_normal((2, members))
         # An empty road stays empty: noise is a share of what is there, up to capacity.
         amount = np.minimum(self._state / (0.2 * self._jam[: self._own]), 1.0)
-        noise = root * DENSITY_NOISE * self._jam[: self._own] * amount * (weight @ cells)
+        noise = root * DENSITY_NOISE * self._jam[: self._own] * amount * (self._alike @ cells)
         whole = np.concatenate(
             [
                 self._state + noise,
@@ -209,28 +218,28 @@ class CorridorFilter:
 
     def _localised(self, detector_m: Floats) -> Floats:
         rows_m = np.concatenate([self.middle_m, [0.0, float(self.middle_m[-1])]])
-        twice = np.concatenate([detector_m, detector_m])
-        at = np.concatenate([rows_m, twice])
-        return nearness(at[:, None] - twice[None], RADIUS_M)
+        told_m = np.tile(detector_m, 3)
+        at = np.concatenate([rows_m, told_m])
+        return nearness(at[:, None] - told_m[None], RADIUS_M)
 
     def _flow_field(self) -> Floats:
-        flows = np.empty_like(self._state)
-        for link in range(int(self._link[self._own - 1]) + 1):
-            rows: Ints = np.flatnonzero(self._link[: self._own] == link)
-            flows[rows] = self._diagrams.flow_vps(link, self._state[rows])
-        return flows
+        """Return the flow of every own cell and member from its triangular diagram."""
+        flows = self._rise * self._state
+        np.minimum(flows, self._fall_vps - self._fall_mps * self._state, out=flows)
+        np.minimum(flows, self._most, out=flows)
+        return np.asarray(np.maximum(flows, 0.0), np.float64)
 
     def _speed_field(self) -> Floats:
-        free = self._diagrams.rise_mps[self._link[: self._own]]
-        flows = self._flow_field()
         least = np.maximum(self._state, 1e-6)
-        return np.where(self._state > 1e-6, np.maximum(flows / least, SLOWEST_MPS), free)
+        moving = np.maximum(self._flow_field() / least, SLOWEST_MPS)
+        return np.where(self._state > 1e-6, moving, self._rise)
 
-    def _speeds(self) -> Floats:
-        return np.asarray(self._speed_field()[self._cell_of])
-
-    def _flows(self) -> Floats:
-        return np.asarray(self._flow_field()[self._cell_of])
+    def _told(self) -> Floats:
+        """Return what detectors would tell: speeds, flows, densities, (3 detectors, members)."""
+        rows = self._cell_of
+        return np.concatenate(
+            [self._speed_field()[rows], self._flow_field()[rows], self._state[rows]]
+        )
 
 
 def _chain_roads(chain: Chain) -> tuple[Roads, Turns]:
@@ -259,6 +268,13 @@ def _chain_roads(chain: Chain) -> tuple[Roads, Turns]:
         movement=np.full(turns, -1, np.int64),
         origin_node=origins,
     )
+
+
+def _neighbourly(middle_m: Floats) -> Floats:
+    """Return weights that make independent noise of cells alike nearby, of variance one."""
+    apart = middle_m[:, None] - middle_m[None]
+    weight = np.exp(-0.5 * (apart / NOISE_REACH_M) ** 2)
+    return np.asarray(weight / np.sqrt((weight**2).sum(axis=1, keepdims=True)), np.float64)
 
 
 def _most(roads: Roads) -> Floats:

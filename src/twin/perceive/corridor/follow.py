@@ -1,6 +1,6 @@
 """Follows roads cell by cell through the minutes that are remembered, up to now.
 
-The answer is a function of those minutes alone: the ensemble starts anew a quarter of an hour ago
+The answer is a function of those minutes alone: the ensemble starts anew eight minutes ago
 with a fixed seed, so it needs no place in a snapshot, and readings that come late count.
 """
 
@@ -10,16 +10,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from twin.columns import Floats
-from twin.perceive.corridor.ensemble import MEMBERS, CellState, CorridorFilter
-from twin.perceive.corridor.learning import FREE_SHARE
+from twin.columns import Bools, Floats
+from twin.perceive.corridor.ensemble import MEMBERS, CellState, Chain, CorridorFilter
+from twin.perceive.corridor.learning import FREE_SHARE, LEAST_CAPACITY, QUEUE_SHARE
 from twin.perceive.corridor.roads import Road
 
-MINUTES: Final = 12  # that are lived through again
+MINUTES: Final = 8  # that are lived through again: what was before has left the road
 MINUTE_S: Final = 60.0
 STEP_S: Final = 2.0
 PARTS: Final = 3  # of a minute, whose mean is held against what was measured in it
 CELL_M: Final = 100.0
+LEAST_DISCHARGE: Final = 3  # minutes of a queue's discharge that make a capacity
 MOST_EXIT: Final = 0.6  # of the flow that one exit takes
 
 
@@ -46,19 +47,76 @@ class LinkMeans(NamedTuple):
 def follow(road: Road, minutes: Minutes, ahead_s: float = 0.0) -> LinkMeans:
     """Return the links of a road so long after the last minute."""
     filtered = CorridorFilter(
-        road.chain, road.detector_m, step_s=STEP_S, cell_m=CELL_M, members=MEMBERS
+        _as_passed(_as_driven(road, minutes), road, minutes),
+        road.detector_m,
+        step_s=STEP_S,
+        cell_m=CELL_M,
+        members=MEMBERS,
     )
     exits, entries = ramp_flows(road, minutes)
     filtered.ramps(exits, entries)
-    state = filtered.state()
     for speed_mps, flow_vps in zip(*minutes, strict=True):
         for _ in range(PARTS):
             filtered.advance(MINUTE_S / PARTS)
-        state = filtered.report(speed_mps, flow_vps, MINUTE_S)
+        filtered.report(speed_mps, flow_vps, MINUTE_S)
     steps = round(ahead_s / STEP_S)
     if steps:
-        state = filtered.advance(steps * STEP_S)
-    return _by_link(road, filtered.middle_m, state)
+        filtered.advance(steps * STEP_S)
+    return _by_link(road, filtered.middle_m, filtered.state())
+
+
+def _as_driven(road: Road, minutes: Minutes) -> Chain:
+    """Return the chain with the speeds at which free traffic drives now: rain, limits, lorries."""
+    free = road.chain.free_speed_mps
+    usual = free[road.detector_link]
+    share = np.where(minutes.speed_mps >= FREE_SHARE * usual, minutes.speed_mps / usual, np.nan)
+    known = np.isfinite(share)
+    mean = np.where(known, share, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    at = np.flatnonzero(known.any(axis=0))
+    if not len(at):
+        return road.chain
+    places = np.arange(len(free))
+    driven = np.clip(np.interp(places, road.detector_link[at], mean[at]), FREE_SHARE, 1.0) * free
+    return road.chain._replace(free_speed_mps=np.asarray(driven, np.float64))
+
+
+def _as_passed(chain: Chain, road: Road, minutes: Minutes) -> Chain:
+    """Return the chain with the capacities that queues show: a crash, works, a lane that ends.
+
+    Where a slow detector is followed by a free one, a bottleneck lies between: it passes what is
+    counted behind it. Waves keep their speed.
+    """
+    capacity, jam = chain.capacity_vps.copy(), chain.jam_vpm.copy()
+    usual = road.chain.free_speed_mps[road.detector_link]
+    free, slow = minutes.speed_mps >= FREE_SHARE * usual, minutes.speed_mps < QUEUE_SHARE * usual
+    for at in range(len(road.detector_link) - 1):
+        discharge = slow[:, at] & free[:, at + 1] & np.isfinite(minutes.flow_vps[:, at + 1])
+        if discharge.sum() < LEAST_DISCHARGE:
+            continue
+        passed = float(minutes.flow_vps[discharge, at + 1].mean())
+        there = slice(int(road.detector_link[at]) + 1, int(road.detector_link[at + 1]) + 1)
+        share = np.clip(passed / capacity[there], LEAST_CAPACITY, 1.0)
+        capacity[there] *= share
+        jam[there] *= share
+    return chain._replace(capacity_vps=capacity, jam_vpm=jam)
+
+
+def free_links(road: Road, minutes: Minutes, recent: int) -> Bools:
+    """Return the links that lie between detectors that saw free traffic lately, (links,).
+
+    A link between two detectors needs both; one with a detector needs its neighbours as well.
+    """
+    usual = road.chain.free_speed_mps[road.detector_link]
+    seen = minutes.speed_mps[-recent:]
+    told = np.isfinite(seen).any(axis=0)
+    slow = np.asarray((seen < FREE_SHARE * usual).any(axis=0), np.bool_)
+    free = np.asarray(told & ~slow, np.bool_)
+    links = np.arange(len(road.link))
+    before = np.searchsorted(road.detector_link, links, side="left") - 1
+    after = np.searchsorted(road.detector_link, links, side="right")
+    first, last = np.maximum(before, 0), np.minimum(after, len(free) - 1)
+    all_free = np.concatenate([[0], np.cumsum(~free)])
+    return np.asarray(all_free[last + 1] == all_free[first])
 
 
 def ramp_flows(road: Road, minutes: Minutes) -> tuple[Floats, Floats]:
