@@ -45,6 +45,7 @@ DAY_US = 86_400 * SECOND_US
 MIDNIGHT_US = READINGS_US // DAY_US * DAY_US + DAY_US
 """2026-06-17T00:00:00Z"""
 STEP_S = 4
+LATER_MAP = "d" * 32
 POLICY = WorkerPolicy(
     tick_us=STEP_S * SECOND_US,
     forecast_us=30 * SECOND_US,
@@ -87,6 +88,12 @@ def city() -> SingleMap:
     )
 
 
+def later_city(network: SingleMap) -> SingleMap:
+    """The same with one lane less on the way out to the south."""
+    links = tuple(replace(link, lanes=1) if link.id == "C>S" else link for link in network.links)
+    return replace(network, version=LATER_MAP, links=links)
+
+
 @dataclass
 class City:
     """Log and database with one worker after the other, and the street that obeys them."""
@@ -111,6 +118,7 @@ class City:
         await self.log.start()
         await self.log.create_topics(self.topics.specs())
         await maps.save_map(self.database, self.network, now_us=1)
+        await maps.save_map(self.database, later_city(self.network), now_us=2)
         self.street = ToyStreet(self.network.junctions[0], self.clock.now_us())
         await self.start()
 
@@ -230,7 +238,7 @@ class City:
 
 
 def happenings() -> list[tuple[int, Topic, object]]:
-    """What happens besides: a crash, a person who closes the gate, one who clears the crash."""
+    """What happens besides: a crash, a gate that is closed, another map, the crash cleared."""
 
     def moment(second: int) -> object:
         return datetime_from_us(MIDNIGHT_US + (second - 200) * SECOND_US)
@@ -255,4 +263,18 @@ def happenings() -> list[tuple[int, Topic, object]]:
         seen_version=0,
         reason="towed away and swept",
     )
-    return [(60, Topic.INCIDENT, crash), (88, Topic.ACT, order), (260, Topic.ACT, cleared)]
+    changed = OperatorAct(
+        id="A3",
+        time=moment(220),  # type: ignore[arg-type]
+        person="ben",
+        act=Act.ACTIVATE_MAP,
+        target=LATER_MAP,
+        seen_version=0,
+        reason="the road has been narrowed",
+    )
+    return [
+        (60, Topic.INCIDENT, crash),
+        (88, Topic.ACT, order),
+        (220, Topic.ACT, changed),
+        (260, Topic.ACT, cleared),
+    ]

@@ -19,7 +19,7 @@ import pytest
 from broker import run_apart
 from typer.testing import CliRunner
 
-from past_house import MIDNIGHT_US, POLICY, STEP_S, City
+from past_house import LATER_MAP, MIDNIGHT_US, POLICY, STEP_S, City
 from twin.__main__ import app
 from twin.clock import ManualClock
 from twin.control.access.counts import HOUR_US
@@ -53,7 +53,7 @@ def at_once() -> Iterator[None]:
         yield
 
 
-async def live_day(city: City, *, restarts: tuple[int, ...] = (170,)) -> City:
+async def live_day(city: City, *, restarts: tuple[int, ...] = (172,)) -> City:
     """Live through the day, with a new worker at some seconds."""
     await city.open()
     at = 0
@@ -119,6 +119,7 @@ async def test_the_same_comes_out(lived: tuple[Path, City], database: Database) 
     assert outcome.decisions + outcome.access_decisions == len(city.decisions)
     assert (outcome.starts, outcome.unchecked, outcome.access) == (1, 0, "vehicles")
     assert outcome.forecasts >= 10
+    assert outcome.map_versions == [city.network.version, LATER_MAP]
 
 
 async def test_a_day_begins_at_midnight(database: Database) -> None:
