@@ -210,9 +210,7 @@ class Settings(BaseModel):
             raise ValueError(message) from error
         return name
 
-    @field_validator(
-        "keep_minutes_d", "keep_steps_d", "keep_observations_d", "keep_decisions_d"
-    )
+    @field_validator("keep_minutes_d", "keep_steps_d", "keep_observations_d", "keep_decisions_d")
     @classmethod
     def _week(cls, days: int) -> int:
         return _at_least(days, 7)
