@@ -259,6 +259,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(*faults) from error
     if faults:
         raise SettingsError(*faults)
+    if settings.role != "all":
+        _refuse_alone(settings)
     if settings.log == "embedded" and not settings.database.startswith("sqlite:///"):
         rule = "the embedded log lives in the SQLite file; with PostgreSQL name a broker: kafka://"
         raise SettingsError(Fault("TWIN_LOG", settings.log, rule))
@@ -266,6 +268,19 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         rule = "must be set with TWIN_OIDC_ISSUER: a token for another service must not open this"
         raise SettingsError(Fault("TWIN_OIDC_AUDIENCE", "(not set)", rule, "missing"))
     return settings
+
+
+def _refuse_alone(settings: Settings) -> None:
+    """Raise SettingsError where a part of several processes could not reach the others."""
+    faults = []
+    if settings.log == "embedded":
+        rule = f"role {settings.role} needs a broker that all processes share: kafka://HOST:PORT"
+        faults.append(Fault("TWIN_LOG", settings.log, rule))
+    if not settings.database.startswith("postgresql://"):
+        rule = f"role {settings.role} needs a database that all processes share: postgresql://…"
+        faults.append(Fault("TWIN_DATABASE", settings.database, rule))
+    if faults:
+        raise SettingsError(*faults)
 
 
 def _at_least(days: int, least: int) -> int:

@@ -22,6 +22,7 @@ from twin.api.health import not_ready
 from twin.api.routes import Endpoint
 from twin.api.served import Served
 from twin.errors import BackendError
+from twin.ingest.roles import ProcessRole
 from twin.ingest.timings import BATCH, BOUNDS_S, KERNELS, Timing
 from twin.log.contract import Place
 from twin.store.accounting import totals
@@ -58,9 +59,20 @@ async def metrics(served: House) -> Response:
         found.append(_gauge("twin_database_up", "1 when the database answers", 1.0))
     found += _live(served)
     found += _worker(served)
+    found.append(_process(served))
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Snapshot(found))
     return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE})
+
+
+def _process(served: Served) -> Metric:
+    """Say which part this process plays: a forecaster that leads is running, others stand by."""
+    health = served.worker_health()
+    family = GaugeMetricFamily(
+        "twin_process", "1 for the role and state of this process", labels=["role", "state"]
+    )
+    family.add_metric([str(served.role), health.state if health is not None else "starting"], 1.0)
+    return family
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
@@ -115,7 +127,7 @@ def _live(served: Served) -> list[Metric]:
 
 def _worker(served: Served) -> list[Metric]:
     health = served.worker_health()
-    if health is None:
+    if health is None or served.role is ProcessRole.API:
         return []
     found: list[Metric] = [
         _by_partition("twin_lag_records", "Records on the log not yet taken", health.lag),
