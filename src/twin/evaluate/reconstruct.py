@@ -10,6 +10,7 @@ import numpy as np
 from twin.columns import Floats
 from twin.errors import Fault, InputError
 from twin.perceive.corridor.kernels.travel import experienced_s
+from twin.perceive.corridor.reports import Grid, Reports
 
 FROM_S: Final = 60.0  # before it nothing can be known
 DEPARTURE_S: Final = 15.0
@@ -70,3 +71,19 @@ def field_errors(
         travel_bias_s=float(late.mean()) if both.any() else float("nan"),
         vehicles=int(both.sum()),
     )
+
+
+def linear_field(reports: Reports, grid: Grid, *, first_mps: float) -> Floats:
+    """Return the trivial answer, (cells, columns) m/s: the newest reports, straight lines between.
+
+    A detector without a value in a report is passed over; `first_mps` until anything is there.
+    """
+    field = np.full((grid.cells, grid.columns), first_mps)
+    for column, moment_s in enumerate(grid.moment_s):
+        arrived = reports.arrived(moment_s)
+        newest = reports.speed_mps[arrived - 1] if arrived else np.empty(0)
+        known = np.isfinite(newest)
+        if known.any():
+            places = reports.place_m[known]
+            field[:, column] = np.interp(grid.middle_m, places, newest[known])
+    return field
