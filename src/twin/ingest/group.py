@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
+import numpy as np
+
 from twin.clock import Clock
 from twin.errors import BackendError, FencedError
 from twin.ingest.applied import encode_applied
@@ -22,18 +24,21 @@ from twin.ingest.check import Checker
 from twin.ingest.health import Vitals, WorkerHealth
 from twin.ingest.judging import Judge
 from twin.ingest.lag import LagProbe, count_lost
+from twin.ingest.map_change import map_in_use
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.relay import Relay
 from twin.ingest.topics import OF_READINGS, applied_place
+from twin.ingest.watchdog import WatchedReader
 from twin.keys import KeyRing
 from twin.live import LiveBatch
-from twin.log.contract import Log, LogReader, Place, Records
+from twin.log.contract import Log, Place, Records
 from twin.network.model import SingleMap
 from twin.store import keys as stored_keys
 from twin.store import observations
 from twin.store.commit import KnownKeyError, assign, write_commit
 from twin.store.database import Database
+from twin.store.map_changes import active_version
 from twin.store.outbox import Share
 from twin.store.records import Commit, Outgoing
 from twin.units import SECOND_US
@@ -88,6 +93,8 @@ class GroupWorker:
         self._database = database
         self._clock = clock
         self._policy = policy
+        self._network = network
+        self._other_map = False
         self._sensor_ids = [str(sensor.id) for sensor in network.sensors]
         self._judge = Judge(
             database=database,
@@ -108,7 +115,8 @@ class GroupWorker:
         self._free = asyncio.Event()
         self._free.set()
         self._held: frozenset[int] = frozenset()
-        self._reader: LogReader | None = None
+        self._reader: WatchedReader | None = None
+        self._rebuilt = 0
         self._positions: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
 
@@ -132,6 +140,7 @@ class GroupWorker:
             commits=vitals.commits,
             timings=vitals.timings.steps(),
             published=self.relay.published,
+            rebuilt=self._rebuilt + (self._reader.rebuilt if self._reader is not None else 0),
         )
 
     def stop(self) -> None:
@@ -178,11 +187,18 @@ class GroupWorker:
                 self._vitals.state = "running"
                 while not await self._stopping_within(_CHECK_S):
                     await self._membership.check()
+                    await self._look_at_map()
             except BackendError as error:
                 self._group.failed(error)
                 await self._membership.leave()
                 self._given(frozenset())
                 await self._group.rest()
+
+    async def _look_at_map(self) -> None:
+        """See whether the service has gone over to another version of the map."""
+        with suppress(BackendError):  # a database that is away costs no membership
+            version = await active_version(self._database)
+            self._other_map = version is not None and version != self._network.version
 
     async def _stopping_within(self, timeout_s: float) -> bool:
         with suppress(TimeoutError):
@@ -206,7 +222,7 @@ class GroupWorker:
     async def _work(self) -> None:
         while not self._patience.stopping.is_set():
             try:
-                if self._wanted != self._held:
+                if self._wanted != self._held or (self._held and self._other_map):
                     await self._change()
                 elif self._held:
                     await self._once()
@@ -248,12 +264,25 @@ class GroupWorker:
             for topic in sorted(OF_READINGS)
             for number in sorted(partitions)
         ]
+        network = await map_in_use(self._database, self._network)
+        if network is not None:
+            self._stand_on(network)
+        self._other_map = False
         self._positions, self._epochs = await assign(self._database, places, self._policy.owner)
         await self._remember()
         if self._reader is not None:
             await self._reader.close()
-        self._reader = await self._log.reader(self._positions)
+        self._reader = await WatchedReader.open(
+            self._log, self._positions, stall_s=self._policy.stall_s
+        )
         return True
+
+    def _stand_on(self, network: SingleMap) -> None:
+        """Judge by another version of the map from now on."""
+        self._network = network
+        self._sensor_ids = [str(sensor.id) for sensor in network.sensors]
+        checker = Checker(network, self._policy.future_us / SECOND_US)
+        self._judge.stand_on(checker, np.full(len(self._sensor_ids), -1, np.int64))
 
     async def _remember(self) -> None:
         """Stand where the last commits of our partitions stood, whoever wrote them."""
@@ -267,6 +296,7 @@ class GroupWorker:
         self._held = frozenset()
         self._positions, self._epochs = {}, {}
         if reader is not None:
+            self._rebuilt += reader.rebuilt
             await reader.close()
         self._free.set()
 
