@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -198,6 +200,57 @@ async def test_version_that_cannot_be_used_is_refused_with_the_reason(
     (change,) = await map_changes.list_changes(house.database)
     assert (change.state, change.report) == (MapChangeState.REFUSED, {"why": why})
     assert worker.live.network.version == small_city().version
+
+
+async def test_start_on_another_map_says_that_the_state_is_of_the_first(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without a change that was asked for, nothing is carried over, and that is said."""
+    house.policy = replace(house.policy, snapshot_us=1)
+    await feed(house, 0, 4, "S1")
+    await house.work()
+    await feed(house, 4, 6, "S1")
+    await house.work()
+    house.network = grown_city()
+    worker, live = house.worker()
+    await worker.start()
+    (told,) = [record for record in caplog.records if record.message == "snapshot_refused"]
+    assert (told.__dict__["of_map"], told.__dict__["named"]) == (
+        small_city().version,
+        grown_city().version,
+    )
+    assert live.network.version == grown_city().version
+    await worker.close()
+
+
+async def test_shuffled_within_the_lateness_is_the_state_in_order(
+    house: House, tmp_path: Path, migrated_file: Path
+) -> None:
+    """Five minutes of disorder among ten that are allowed: the same hash, nothing late."""
+    order = list(range(40))
+    random.Random(7).shuffle(order)
+    disordered = sorted(range(40), key=lambda minute: (minute // 5, order[minute]))
+    assert disordered != sorted(disordered)
+    for number, minute in enumerate(disordered):
+        at_us = START_US + (40 + number) * SECOND_US + 40 * MINUTE_US
+        for name in ("S1", "S2"):
+            await house.send([reading(name, at_s=60.0 * minute, count=minute)], at_us=at_us)
+    state = (await house.work()).state_hash()
+    tally = (await house.totals())["probe", "reading"]
+    assert (tally.applied, tally.late) == (80, 0)
+    assert tally.revised > 0
+
+    shutil.copyfile(migrated_file, tmp_path / "ordered.db")
+    log = EmbeddedLog(tmp_path / "ordered_log.db")
+    ordered = House(log, await Database.open(f"sqlite:///{tmp_path / 'ordered.db'}"))
+    await ordered.open()
+    for minute in range(40):
+        at_us = START_US + 41 * MINUTE_US
+        for name in ("S1", "S2"):
+            await ordered.send([reading(name, at_s=60.0 * minute, count=minute)], at_us=at_us)
+    assert (await ordered.work()).state_hash() == state
+    await ordered.database.close()
+    await log.close()
 
 
 async def test_snapshot_of_another_map_version_is_refused_with_the_reason(house: House) -> None:

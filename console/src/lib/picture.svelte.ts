@@ -25,6 +25,11 @@ class PicturePoll {
     return this.poll.data?.newest_freshness ?? 'no_data'
   }
 
+  /** The service is behind: the newest readings are shown before their turn. */
+  get provisional(): boolean {
+    return this.poll.data?.provisional ?? false
+  }
+
   /** Age of the newest reading that a link shows, in seconds; null before there was one. */
   get age(): number | null {
     const answer = this.poll.data

@@ -90,6 +90,7 @@ export interface PictureAnswer {
   forecast_id: Maybe<string>
   newest_age_s: Maybe<number>
   newest_freshness: Freshness
+  provisional?: boolean
   classes: Partial<Record<LinkState, number>>
   links: PictureLink[]
   signals: SignalAnswer[]
@@ -240,6 +241,8 @@ export interface DeadLetters {
 export interface ReadyAnswer {
   ready: boolean
   reasons: string[]
+  waiting?: number
+  behind_s?: number
 }
 
 export interface IncidentAlert {

@@ -29,7 +29,13 @@ async def health_live() -> Response:
 async def health_ready(served: House) -> Response:
     """Say whether the service does its work; if not, every reason in words."""
     reasons = await not_ready(served)
-    view = ReadyView(ready=not reasons, reasons=reasons)
+    health = served.worker_health()
+    view = ReadyView(
+        ready=not reasons,
+        reasons=reasons,
+        waiting=sum(health.lag.values()) if health is not None else 0,
+        behind_s=round(health.behind_s, 1) if health is not None else 0.0,
+    )
     return json_answer(view, 503 if reasons else 200)
 
 

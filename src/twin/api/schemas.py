@@ -346,3 +346,7 @@ class ReadyView(Struct, frozen=True, kw_only=True):
 
     ready: bool
     reasons: list[str]
+    waiting: Annotated[Count, Meta(description="records on the log not yet taken")] = 0
+    behind_s: Annotated[
+        Seconds, Meta(description="age of the newest record taken, where records wait")
+    ] = 0.0

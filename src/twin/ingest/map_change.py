@@ -24,7 +24,7 @@ from twin.ingest.patience import Patience
 from twin.live import Carried, Live
 from twin.network.difference import MapDifference, difference
 from twin.network.model import SingleMap
-from twin.store import map_changes, maps, observations
+from twin.store import map_changes, maps, observations, snapshots
 from twin.store.database import Database
 from twin.store.records import MapChange, MapChangeState, Snapshot
 
@@ -150,11 +150,21 @@ async def map_in_use(database: Database, named: SingleMap) -> SingleMap | None:
     Says so in the log: whoever names a map at the start must know that it is not the one in use.
     """
     active = await map_changes.active_version(database)
+    if active is None:
+        await _tell_refused_snapshot(database, str(named.version))
     if active is None or active == named.version:
         return None
     extra = {"in_use": active, "named": str(named.version), "activate": "twin map activate"}
     _LOG.warning("map_named_is_not_in_use", extra=extra)
     return await maps.load_map(database, active)
+
+
+async def _tell_refused_snapshot(database: Database, named: str) -> None:
+    """Say that live state is there, but of another map: nothing of it can be stood on."""
+    of_map = await snapshots.newest_version(database)
+    if of_map not in (None, named):
+        why = "rows of another map; go over with `twin map activate` to carry the state"
+        _LOG.warning("snapshot_refused", extra={"of_map": of_map, "named": named, "why": why})
 
 
 def snapshot_of(live: Live, now_us: int) -> Snapshot:

@@ -66,6 +66,14 @@ async def insert_snapshot(
     )
 
 
+async def newest_version(database: Database) -> str | None:
+    """Return the map version of the newest snapshot of all; None where there is none."""
+    query = select(snapshot.c.map_version).order_by(snapshot.c.id.desc()).limit(1)
+    async with database.read() as connection:
+        found: str | None = (await connection.execute(query)).scalar_one_or_none()
+        return found
+
+
 async def newest_snapshot(database: Database, map_version: str) -> StoredSnapshot | None:
     """Return the newest snapshot that was made on this map version."""
     async with database.read() as connection:
