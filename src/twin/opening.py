@@ -7,6 +7,7 @@ stay out.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
@@ -19,6 +20,10 @@ from twin.events import DecisionEvent
 from twin.forecast.result import Forecast
 
 FORMAT: Final = 1
+_DEFLATED: Final = b"\x78"
+"""A deflated opening begins so, a plain one never does."""
+_LARGE: Final = 4_000_000
+"""Bytes from which deflating would keep the beat waiting: a day has one opening."""
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,20 +99,22 @@ def encode_opening(opened: Opened) -> bytes:
         positions=dict(opened.positions),
         terms=opened.terms,
     )
-    return _ENCODER.encode(saved)
+    body = _ENCODER.encode(saved)
+    return zlib.compress(body, 1) if len(body) < _LARGE else body
 
 
 def decode_opening(body: bytes) -> Opened:
     """Read an opening. Raises MapError for bytes that are none of this format."""
     try:
-        saved = _DECODER.decode(body)
+        plain = zlib.decompress(body) if body.startswith(_DEFLATED) else body
+        saved = _DECODER.decode(plain)
         standing, newest = _DECISIONS.decode(saved.decisions)
         values: dict[str, Any] = {
             name: np.frombuffer(column.body, np.dtype(column.dtype)).reshape(column.shape)
             for name, column in saved.columns.items()
         }
         forecast = None if saved.forecast is None else Forecast(**(saved.forecast | values))
-    except (msgspec.MsgspecError, ValueError, TypeError) as error:
+    except (msgspec.MsgspecError, zlib.error, ValueError, TypeError) as error:
         message = f"the opening of a day cannot be read: {error}"
         raise MapError(message) from error
     if saved.format != FORMAT:

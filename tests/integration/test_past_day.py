@@ -23,11 +23,12 @@ from past_house import LATER_MAP, MIDNIGHT_US, POLICY, STEP_S, City
 from twin.__main__ import app
 from twin.clock import ManualClock
 from twin.control.access.counts import HOUR_US
+from twin.errors import InputError
 from twin.events import DecisionKind
 from twin.ingest.past_day import DayOutcome, PastDay
 from twin.log import open_log
 from twin.offload import Offload
-from twin.store import archive, steps
+from twin.store import archive, audit, steps
 from twin.store.database import Database
 from twin.store.past import StoredDays, StoredVehicles
 from twin.store.past_folder import FolderDays
@@ -286,3 +287,14 @@ async def test_travel_times_of_a_day_that_is_only_in_a_folder(
     assert rows[0]["instantaneous_s"] == ""
     refused = CliRunner().invoke(app, [*words[:-1], "nowhere"])
     assert refused.exit_code == 2
+
+
+async def test_steps_go_when_their_time_is_over(database: Database) -> None:
+    """With proof in the audit; what stands in for a replay then is that it says so."""
+    week_s = 7 * 86_400.0
+    gone = await forget_old(database, Keep(step_s=week_s), now_us=MIDNIGHT_US + 10 * 24 * HOUR_US)
+    assert gone.steps > 100
+    entries = await audit.list_entries(database)
+    assert {"step", "opening", "access_step"} <= {entry.target for entry in entries}
+    with pytest.raises(InputError, match="no steps were kept"):
+        await replayed(database)

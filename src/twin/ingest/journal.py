@@ -189,7 +189,7 @@ class Journal:
     def _opening(self, live: Live, step: Step, positions: Mapping[Place, int]) -> Opening:
         self._opened_day = step.now_us // DAY_US
         named = {str(place): offset for place, offset in positions.items()}
-        body = zlib.compress(encode_opening(live.opened(self._forecast_hash, named)), _PACKED)
+        body = encode_opening(live.opened(self._forecast_hash, named))
         return Opening(step.time_us, step.map_version, live.state_hash(), body)
 
     def _counted(self, live: Live) -> list[AccessCount]:

@@ -7,7 +7,6 @@ state does them again; every picture, every decision and every forecast must com
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -147,7 +146,7 @@ class PastDay:
         return await self._past.opening_before(from_us)
 
     async def _open(self, opening: Opening, to_us: int) -> None:
-        opened = decode_opening(zlib.decompress(opening.body))
+        opened = decode_opening(opening.body)
         network = await self._past.network(opening.map_version)
         terms = opened.terms
         rules = self._rules if self._vehicles is not None else None
@@ -322,7 +321,7 @@ class PastDay:
             self.outcome.differs(
                 step.time_us, "state after a start", opening.state_hash, before.state_hash()
             )
-        self._go_on(decode_opening(zlib.decompress(opening.body)))
+        self._go_on(decode_opening(opening.body))
         rights = self._vehicles.known_rights() if self._vehicles is not None else ()
         at_gates = [one for one in before.book.open() if one.kind is DecisionKind.ACCESS]
         self._live.carry_vehicles(before, rights, at_gates)
