@@ -26,7 +26,7 @@ from twin.network.sumo.plain import CONFIG_FILE, NET_FILE, write_sumo_plain
 from twin.world.sumo.engine import sumo_program
 
 CITY: Final = Path(__file__).parents[2] / "scenarios" / "city" / "network"
-MINUTES: Final = 75
+MINUTES: Final = 60
 START: Final = "2026-09-22T06:00:00+02:00"
 PERIOD_S: Final = 60
 _TYPES: Final = (
@@ -71,7 +71,7 @@ def draw_incidents(network: SingleMap, road: str, rng: np.random.Generator) -> l
     ][2:-2]
     halves = links[: len(links) // 2 - 2], links[len(links) // 2 + 2 :]
     found: list[dict[str, Any]] = []
-    for first_min, last_min in ((15, 25), (45, 52)):
+    for first_min, last_min in ((14, 20), (36, 42)):
         for half in halves:
             link = half[int(rng.integers(len(half)))]
             begin_s = float(rng.uniform(first_min, last_min)) * 60.0
@@ -80,7 +80,7 @@ def draw_incidents(network: SingleMap, road: str, rng: np.random.Generator) -> l
                     "link": link.id,
                     "position_m": round(float(rng.uniform(60.0, link.length_m - 60.0)), 1),
                     "begin_s": round(begin_s),
-                    "end_s": round(begin_s + float(rng.uniform(720.0, 1200.0))),
+                    "end_s": round(begin_s + float(rng.uniform(600.0, 900.0))),
                     "lanes": int(rng.choice([1, 1, 2])),
                 }
             )

@@ -18,14 +18,16 @@ from twin.perceive.incident_signs import MINUTE_US, Minutes, Roads, Signs, read_
 LOAD_MOST: Final = 0.72
 """Where more than this of the capacity flows off, a queue is a bottleneck's and no incident's."""
 FREE_BEHIND: Final = 0.62  # of free speed: vehicles that come out of the section gain speed
-SLOW_BEFORE: Final = 0.72
-STEP_BETWEEN: Final = 0.12  # of free speed, slower before than behind
+SLOW_BEFORE: Final = 0.78
+STEP_BETWEEN: Final = 0.1  # of free speed, slower before than behind
 PILED_WITH_QUEUE: Final = 3.0
 DROP_WITH_QUEUE: Final = 1.05
 DROP_ALONE: Final = 0.9
 """Vehicles that pile up are missing behind; a platoon that is late is not."""
-PILED_AT_ONCE: Final = 40.0
-"""So many need no second minute."""
+PILED_AT_ONCE: Final = 35.0
+DROP_AT_ONCE: Final = 0.8
+FREE_AT_ONCE: Final = 0.5
+"""So many need no second minute, nor a road behind on which speed was gained already."""
 USUAL_FIRST: Final = 12.0  # vehicles: what piles up by chance, before it is learned
 USUAL_SHARE: Final = 0.98  # of the minutes have less
 USUAL_STEP: Final = 0.4
@@ -105,7 +107,7 @@ class IncidentWatch:
         signs = read_signs(self._roads, minutes, self.sections, imbalance=imbalance)
         limit = self.limits()
         queued, piled = _suspicious(signs, limit)
-        piled, self._piled = piled & (self._piled | (signs.piled >= PILED_AT_ONCE)), piled
+        piled, self._piled = (piled & self._piled) | _at_once(signs), piled
         self._learn(signs.piled, calm=~(queued | piled))
         for row in np.flatnonzero(queued | piled).tolist():
             self._see(row, minute, signs, "queue" if queued[row] else "piled", limit[row])
@@ -185,6 +187,17 @@ def _as(first: IncidentAlert, newer: IncidentAlert) -> IncidentAlert:
     """Return the newer word about the same incident under its first id."""
     fields = {name: getattr(newer, name) for name in IncidentAlert.__slots__}
     return IncidentAlert(**fields | {"id": first.id, "since_us": first.since_us})
+
+
+def _at_once(signs: Signs) -> Bools:
+    """Return where so much piles up and is missing behind that one minute is enough."""
+    return np.asarray(
+        (signs.piled >= PILED_AT_ONCE)
+        & (signs.drop <= DROP_AT_ONCE)
+        & (signs.slow_down >= FREE_AT_ONCE)
+        & (signs.load <= LOAD_MOST),
+        np.bool_,
+    )
 
 
 def _suspicious(signs: Signs, limit: Floats) -> tuple[Bools, Bools]:
