@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from twin.store.batches import StoredSnapshot
+from twin.store.batches import StoredSnapshot, newest_version
 from twin.store.batches import newest_snapshot as newest
-from twin.store.batches import newest_version
 
 __all__ = ["StoredSnapshot", "newest", "newest_version"]
