@@ -66,7 +66,7 @@ def _peer(engine: Engine, draw: np.random.Generator) -> None:
     table = join(now, ahead, np.arange(STEPS, dtype=np.int32))
     thin = table[:: max(1, len(table) // 40_000)]
     target = thin[:, 1] + draw.normal(size=len(thin))
-    grown = forest.train(thin, target, np.ones(len(thin)))
+    grown = forest.train(thin, target, np.ones(len(thin)), forest.ROUNDS)
     flat = forest.flatten(grown.dump_model())
     ours, mine = _best(lambda: forest.predict(flat, table))
     theirs, peer = _best(lambda: grown.predict(table, num_threads=1))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from forecast_series import chain, corridor
 from twin.evaluate.backtest import Backtest, Setting, run_backtest, split_samples
 from twin.evaluate.backtest_files import Series
-from twin.forecast.learned import trees
+from twin.forecast.learned import fit
 
 VALUES = corridor(1.2, 4)[60:]
 SETTING = Setting(chain(4), shares=(0.6, 0.2))
@@ -26,7 +26,8 @@ def once() -> Backtest:
 def few_trees() -> object:
     """Grow few trees: a leak from the future does not need many."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trees, "ROUNDS", 5)
+        patch.setattr(fit, "ROUNDS", 5)
+        patch.setattr(fit, "SILENT_ROUNDS", 5)
         yield
 
 

@@ -11,7 +11,7 @@ from forecast_series import DAY, chain, corridor, walk
 from twin.columns import Floats
 from twin.evaluate.backtest import Backtest, Setting, mean_errors, run_backtest, truths
 from twin.evaluate.backtest_files import Series
-from twin.forecast.learned import trees
+from twin.forecast.learned import fit
 
 START = datetime(2026, 3, 2)  # noqa: DTZ001
 MOST = 1.02
@@ -36,7 +36,8 @@ def held(values: Floats, setting: Setting | None = None) -> None:
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """Grow fewer trees: what is tested here is the guard, and worse experts test it harder."""
-    monkeypatch.setattr(trees, "ROUNDS", 10)
+    monkeypatch.setattr(fit, "ROUNDS", 10)
+    monkeypatch.setattr(fit, "SILENT_ROUNDS", 10)
 
 
 @pytest.mark.parametrize("rows", [26, 30, 48, 72, 144])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 
 from twin.columns import Floats, Ints
 
-STYLE = {"font.size": 9, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path"}
+STYLE: Any = {"font.size": 9, "axes.grid": True, "grid.alpha": 0.25, "svg.fonttype": "path"}
 HOUR_ROWS = 12
 
 

@@ -98,7 +98,7 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
     limit = np.where(speaks[:, :, Expert.LAST_VALUE] & (1.0 - last > most), most, 1.0 - last)
     share = share * (limit / np.maximum(1.0 - last, 1e-300))[:, :, None]
     share[:, :, Expert.LAST_VALUE] = np.where(speaks[:, :, Expert.LAST_VALUE], 1.0 - limit, 0.0)
-    return share
+    return np.asarray(share, np.float64)
 
 
 def most_weight(rows: int) -> float:

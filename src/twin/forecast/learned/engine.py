@@ -22,12 +22,12 @@ from twin.forecast.learned.memory import (
     STEPS,
     Memory,
     observe,
-    profile_rows,
     usual_now,
     usual_of,
 )
 from twin.forecast.learned.model import Model
 from twin.forecast.learned.neighbours import Neighbours
+from twin.forecast.learned.trees import Trees
 
 CONGESTED = 0.6  # of the 85th percentile
 SILENT_ROWS = 2
@@ -172,9 +172,11 @@ class Engine:
             line = lines.predict(model.linear, now, ahead)
             said[:, :, Expert.LINEAR] = np.where(known, line, np.nan)
         if model.trees is not None:
-            grown = forest.predict(model.trees, join(now, ahead, _ALL_STEPS))
-            grown = ahead[:, :, lines.DAMPED] + grown.reshape(STEPS, stations)
-            said[:, :, Expert.TREES] = np.where(known, grown, np.nan)
+            said[:, :, Expert.TREES] = np.where(known, _grown(model.trees, now, ahead), np.nan)
+        silent = memory.age >= SILENT_ROWS
+        if model.silent_trees is not None and silent.any():
+            grown = _grown(model.silent_trees, now[silent], ahead[:, silent])
+            said[:, silent, Expert.TREES] = np.where(known[:, silent], grown, np.nan)
         return said
 
     def _cells(self, regime: Ints, now: Floats, mixed: Floats) -> Ints:
@@ -183,4 +185,7 @@ class Engine:
         return spans.cells(regime, wander, np.nan_to_num(mixed / high))
 
 
-__all__ = ["Engine", "LearnedForecast", "profile_rows"]
+def _grown(trees: Trees, now: Floats, ahead: Floats) -> Floats:
+    """Return what trees forecast, (STEPS, n)."""
+    added = forest.predict(trees, join(now, ahead, _ALL_STEPS))
+    return np.asarray(ahead[:, :, lines.DAMPED] + added.reshape(STEPS, -1), np.float64)

@@ -24,7 +24,7 @@ from twin.forecast.learned.memory import (
 from twin.forecast.learned.model import Model
 from twin.forecast.learned.neighbours import Neighbours, learned
 from twin.forecast.learned.profile import leave_one_out
-from twin.forecast.learned.trees import Trees, grow
+from twin.forecast.learned.trees import ROUNDS, Trees, grow
 
 SEED: Final = 3
 LEAST_ROWS_LINEAR: Final = 72  # six hours
@@ -35,7 +35,8 @@ QUIET_SHARE: Final = 1.0 / 3.0  # of quiet examples are drawn; each then counts 
 ONSET_WEIGHT: Final = 1.6  # of an example that becomes congested: the median sees it sooner
 LOOK_EVERY: Final = 2  # rows: the next one is nearly the same
 SILENT_EVERY: Final = 6  # rows: silence is looked at less often
-SILENT_WEIGHT: Final = 0.5  # of an example of silence
+SILENT_ROUNDS: Final = 40
+LEAST_SILENT: Final = 2_000
 OUTAGE_ROWS: Final = 432  # a day and a half: yesterday is silent, too
 OUTAGE_SHARE: Final = 0.15
 CONGESTED: Final = 0.6  # of the 85th percentile
@@ -89,8 +90,10 @@ def fit(
     on_stage("lines")
     line = _lines(examples)
     on_stage("trees")
-    trees = _trees(examples, quiet, len(values))
-    return Model(known, fade, high, memory.together, line, trees)
+    trees = _trees(examples, len(values), LEAST_EXAMPLES, ROUNDS)
+    on_stage("trees of silence")
+    deaf = _trees(quiet, len(values), LEAST_SILENT, SILENT_ROUNDS)
+    return Model(known, fade, high, memory.together, line, trees, deaf)
 
 
 def _column_means(values: Floats) -> Floats:
@@ -201,7 +204,7 @@ class _Draw:
         chance = np.where(
             np.tile(silent, STEPS), min(1.0, SILENT_EVERY / LOOK_EVERY * self.share), 0.0
         )
-        self._take(into, table, ahead, truth, chance, SILENT_WEIGHT * SILENT_EVERY / LOOK_EVERY)
+        self._take(into, table, ahead, truth, chance, 1.0)
 
     def _take(
         self,
@@ -254,13 +257,10 @@ def _outages(shape: tuple[int, ...], draw: np.random.Generator) -> Bools:
     return np.asarray(np.repeat(blocks, OUTAGE_ROWS, axis=0)[: shape[0]], np.bool_)
 
 
-def _trees(examples: _Examples, quiet: _Examples, rows: int) -> Trees | None:
+def _trees(examples: _Examples, rows: int, least: int, rounds: int) -> Trees | None:
     """Grow the trees, or none."""
     count = sum(len(part) for part in examples.target)
-    if rows < LEAST_ROWS_TREES or count < LEAST_EXAMPLES:
+    if rows < LEAST_ROWS_TREES or count < least:
         return None
-    return grow(
-        np.concatenate(examples.table + quiet.table),
-        np.concatenate(examples.target + quiet.target),
-        np.concatenate(examples.weight + quiet.weight),
-    )
+    table, target, weight = examples.table, examples.target, examples.weight
+    return grow(np.concatenate(table), np.concatenate(target), np.concatenate(weight), rounds)

@@ -80,7 +80,7 @@ class Memory:
     def raw_at(self, row: int) -> Floats:
         """Return the readings of a row that is still kept, else NaN."""
         if 0 <= self.row - row < KEPT and row >= 0:
-            return self.raw[row % KEPT]
+            return np.asarray(self.raw[row % KEPT], np.float64)
         return np.full(self.raw.shape[1], np.nan)
 
 
@@ -154,14 +154,8 @@ def _learn_levels(memory: Memory, values: Floats, known: np.ndarray, filled: Flo
     memory.high = np.where(known, pulled, memory.high)
 
 
-def profile_rows(memory: Memory, calendar: Calendar) -> Floats:
-    """Return mean, spread and days learned for now and the steps ahead, (3, 1 + STEPS, n)."""
-    rows = memory.row + np.arange(STEPS + 1, dtype=np.int64)
-    return memory.profile.at(calendar.kinds(rows), calendar.slots(rows))
-
-
 def usual_of(given: Floats | None, learned: Floats) -> Floats:
     """Return the usual values: those given (rows, n) where there are any, else the learned mean."""
     if given is None:
-        return learned[MEAN]
-    return np.where(np.isfinite(given), given, learned[MEAN])
+        return np.asarray(learned[MEAN], np.float64)
+    return np.asarray(np.where(np.isfinite(given), given, learned[MEAN]), np.float64)

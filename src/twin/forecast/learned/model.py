@@ -18,7 +18,8 @@ UNFITTED_FADE: Final = 0.97  # of a deviation, each step, before anything was fi
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Immutable. `linear` and `trees` are None where the history was too short for them.
+    """Immutable. `linear`, `trees` and `silent_trees` (for stations that are silent) are None where
+    the history was too short for them.
 
     fade      (STEPS,) share of today's deviation that is left
     high      (n,) 85th percentile over the history, NaN = never seen; None before a fit
@@ -31,6 +32,7 @@ class Model:
     together: Floats | None = None
     linear: Linear | None = None
     trees: Trees | None = None
+    silent_trees: Trees | None = None
 
 
 def unfitted(near: Neighbours) -> Model:
@@ -40,4 +42,4 @@ def unfitted(near: Neighbours) -> Model:
 
 def without_trees(model: Model) -> Model:
     """Return the model without its trees: to see what they are worth."""
-    return replace(model, trees=None)
+    return replace(model, trees=None, silent_trees=None)

@@ -59,22 +59,22 @@ def predict(trees: Trees, table: Singles) -> Floats:
     return out
 
 
-def grow(table: Singles, target: Floats, weight: Floats) -> Trees:
+def grow(table: Singles, target: Floats, weight: Floats, rounds: int) -> Trees:
     """Fit trees by absolute error to (rows, len(NAMES)) features without NaN and (rows,) targets.
 
     The target is what came true minus the damped usual day. Same rows, same trees, bit by bit.
     """
-    return flatten(train(table, target, weight).dump_model())
+    return flatten(train(table, target, weight, rounds).dump_model())
 
 
-def train(table: Singles, target: Floats, weight: Floats) -> Any:
+def train(table: Singles, target: Floats, weight: Floats, rounds: int) -> Any:
     """Return LightGBM's own model of the same trees."""
     import lightgbm  # costs a second: only who fits pays it
 
     least = min(OPTIONS["min_data_in_leaf"], max(20, len(table) // 50))
     options = {**OPTIONS, "min_data_in_leaf": least}
     data = lightgbm.Dataset(table, target, weight=weight, feature_name=list(NAMES), params=options)
-    return lightgbm.train(options, data, ROUNDS)
+    return lightgbm.train(options, data, rounds)
 
 
 def flatten(dumped: dict[str, Any]) -> Trees:
