@@ -99,7 +99,7 @@ def watch(fuse: Fuse) -> None:
             fuse.comes_to("committed")
         return stored
 
-    async def watched_done(database: Any, ids: Sequence[int]) -> None:
+    async def watched_done(database: Any, ids: Sequence[str]) -> None:
         if ids:
             fuse.comes_to("published")
         await done(database, ids)

@@ -12,7 +12,6 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -24,6 +23,7 @@ from fault_file import HTTP, Delivery
 from twin.errors import BackendError
 from twin.log.contract import Place
 from twin.log.embedded import EmbeddedLog
+from twin.log.kafka_writer import shut_producer
 
 PATHS: Final = {
     "reading": "/api/v1/readings",
@@ -76,7 +76,7 @@ class KafkaCarrier:
                     async with asyncio.timeout(_ANSWER_S):
                         await producer.start()
                 except BaseException:
-                    await _stop(producer)
+                    await shut_producer(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -92,19 +92,14 @@ class KafkaCarrier:
         except BaseException:
             if self._producer is producer:
                 self._producer = None
-                await _stop(producer)
+                await shut_producer(producer)
             raise
 
     async def close(self) -> None:
         """Stop the producer."""
         if self._producer is not None:
-            await _stop(self._producer)
+            await shut_producer(self._producer)
             self._producer = None
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    with suppress(KafkaError, TimeoutError, asyncio.CancelledError):
-        await asyncio.wait_for(producer.stop(), 2)
 
 
 class FileCarrier:
