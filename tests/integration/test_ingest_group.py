@@ -17,6 +17,7 @@ from sqlalchemy import delete, func, select, update
 from ingest_city import START_US, reading, small_city
 from ingest_house import KEYS, House, fresh_live
 from twin.errors import BackendError, FencedError
+from twin.ids import SensorId
 from twin.ingest import group as group_module
 from twin.ingest.decode import decode_readings
 from twin.ingest.group import Given, GroupWorker, Taken
@@ -29,11 +30,12 @@ from twin.ingest.worker import Worker
 from twin.live import Live, LiveBatch
 from twin.log.contract import Place
 from twin.log.embedded import EmbeddedLog
-from twin.store import accounting, maps, outbox, roles
+from twin.store import accounting, maps, outbox, roles, tables
 from twin.store.commit import write_commit
 from twin.store.database import Database
+from twin.store.map_changes import put_changes
 from twin.store.past import StoredDays
-from twin.store.records import Commit
+from twin.store.records import Commit, MapChange, MapChangeState
 from twin.store.roles import Lease, release_lease, take_lease
 from twin.store.tables import observation
 from twin.store.tables_roles import lease
@@ -351,6 +353,42 @@ async def test_a_worker_joins_again_when_its_membership_failed(
         await until(lambda: _joined(workers.members[0], 2))
 
 
+async def test_a_worker_goes_over_to_another_version_of_the_map(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sensor that only the new version has is unknown first, and counts later."""
+    monkeypatch.setattr(group_module, "_CHECK_S", _LOOK_S)
+    before = house.network
+    extra = dataclasses.replace(before.sensors[0], id=SensorId("S9"))
+    after = dataclasses.replace(before, version="0" * 31 + "2", sensors=(extra, *before.sensors))
+    change = MapChange(
+        id="c",
+        version=after.version,
+        person="you",
+        reason="a new detector",
+        asked_us=START_US,
+        state=MapChangeState.DONE,
+        settled_us=START_US,
+    )
+    async with group(house, 1) as workers:
+        await workers.share({0, 1})
+        await house.send([reading("S9"), reading("S1")])
+        await until(lambda: published(house, 2))
+        await maps.save_map(house.database, after, now_us=START_US)
+        async with house.database.write() as connection:
+            await put_changes(connection, [change])
+        await until(lambda: _stands_on(workers.workers[0], after.version))
+        later = [reading("S9", at_s=60.0), reading("S1", at_s=60.0)]
+        await house.send(later, at_us=START_US + 60 * SECOND_US)
+        await until(lambda: published(house, 4))
+    (tally,) = (await house.totals()).values()
+    assert (tally.applied, tally.rejected) == (3, 1)
+
+
+async def _stands_on(worker: GroupWorker, version: str) -> bool:
+    return worker.map_version == version and bool(worker.partitions)
+
+
 async def _gave_up(worker: GroupWorker) -> bool:
     return not worker.partitions
 
@@ -378,7 +416,7 @@ async def test_two_leaders_cannot_both_write(house: House) -> None:
 async def test_the_owner_of_the_state_leaves_the_records_of_workers_alone(house: House) -> None:
     async with house.database.write() as connection:
         await connection.execute(
-            outbox.outbox.insert(),
+            tables.outbox.insert(),
             [
                 {"key": key, "topic": topic, "partition": 0, "arrival_us": 1, "value": b"v"}
                 for key, topic in (("a", InnerTopic.APPLIED.value), ("b", "decision"))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from twin.columns import ReadingBatch
+from twin.columns import Floats, ReadingBatch
 from twin.errors import InputError
 from twin.ingest import applied
 from twin.ingest.applied import AppliedStage, Mark, decode_applied, encode_applied
@@ -25,7 +25,7 @@ ROWS = {name: row for row, name in enumerate(IDS)}
 def batches(draw: st.DrawFn, least: int = 0) -> ReadingBatch:
     rows = draw(st.integers(least, 30))
 
-    def floats() -> st.SearchStrategy[np.ndarray]:  # type: ignore[type-arg]
+    def floats() -> st.SearchStrategy[Floats]:
         return arrays.arrays(np.float64, rows, elements=st.floats(allow_nan=True))
 
     whole = st.integers(-(2**62), 2**62)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,6 @@ from ingest_city import START_US, incident
 from twin.errors import InputError
 from twin.events import Incident
 from twin.forecast.result import Forecast
-from twin.ingest.decode import decode
 from twin.ingest.packing import Joiner, cut, pack, unpack, wholes
 from twin.ingest.pictures import KEY_EVERY, STEPS, PictureDecoder, PictureEncoder
 from twin.perceive.state import LinkState, Measured
@@ -34,14 +35,15 @@ def picture_of(seed: int, sequence: int, *, version: str = "1" * 32) -> Picture:
         values = random.choice([5.0, 5.0001, 7.3, 12.5, np.nan], LINKS)
         return np.asarray(values + random.choice([0.0, 0.003], LINKS), np.float64)
 
+    columns: dict[str, Any] = {name: column() for name in _FLOATS}
+    columns |= {name: random.integers(0, 4, LINKS).astype(np.uint8) for name in _CODES}
     return Picture(
         time_us=time_us,
         sequence=sequence,
         map_version=version,
         links=LinkState(
             time_us=time_us,
-            **{name: column() for name in _FLOATS},
-            **{name: random.integers(0, 4, LINKS).astype(np.uint8) for name in _CODES},
+            **columns,
         ),
         measured=Measured(
             time_us=random.integers(-1, 3, SENSORS),
@@ -58,7 +60,7 @@ def picture_of(seed: int, sequence: int, *, version: str = "1" * 32) -> Picture:
 
 
 def _incidents() -> tuple[Incident, ...]:
-    return tuple(event for event in decode("incident", [incident()]).events)
+    return (msgspec.json.decode(incident(), type=Incident),)
 
 
 def check_same(found: Picture, truth: Picture) -> None:

@@ -125,6 +125,11 @@ class GroupWorker:
         """The partitions that are owned now."""
         return self._held
 
+    @property
+    def map_version(self) -> str:
+        """The version of the map by which readings are judged now."""
+        return self._network.version
+
     def health(self) -> WorkerHealth:
         """Say how the worker is at this moment."""
         vitals = self._vitals
