@@ -150,8 +150,9 @@ def _coverage(truth: Floats, grid: Grid) -> str:
     slow = truth[:, first:] < 25.0
     in_waves = float((off <= WITHIN_SD * sd)[slow].mean())
     return (
-        f"The stated 90 % intervals of the nowcast on line hold the truth in {100 * share:.0f} % of "
-        f"the cells, in {100 * in_waves:.0f} % of those below 25 km/h; their mean half width is "
+        "The stated 90 % intervals of the nowcast on line hold the truth in "
+        f"{100 * share:.0f} % of the cells, in {100 * in_waves:.0f} % of those below "
+        "25 km/h; their mean half width is "
         f"{WITHIN_SD * float(sd.mean()):.1f} km/h."
     )
 
