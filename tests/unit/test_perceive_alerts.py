@@ -7,47 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 
+from motorway_stations import GAP_M, STATIONS, motorway
 from twin.columns import Floats, ReadingBatch
-from twin.ids import LinkId, NodeId, SensorId
-from twin.network.model import Link, LinkClass, Node, Sensor, SingleMap
+from twin.network.model import LinkClass, SingleMap
 from twin.perceive.alerting import WAIT_US, Alerting
 from twin.perceive.estimate import Perception
 
 MINUTE_US = 60_000_000
 START_US = 30_000_000 * MINUTE_US
-STATIONS = 8
-GAP_M = 800.0
-FREE = 30.0
-
-
-def motorway(kind: LinkClass = LinkClass.MOTORWAY) -> SingleMap:
-    """Draw a motorway of three lanes with a station every 800 m."""
-    nodes = tuple(Node(NodeId(f"n{k}"), (0.01 * k, 0.0)) for k in range(STATIONS + 1))
-    return SingleMap(
-        name="road",
-        version="3" * 32,
-        timezone="UTC",
-        nodes=nodes,
-        links=tuple(
-            Link(
-                LinkId(f"l{k}"),
-                nodes[k].id,
-                nodes[k + 1].id,
-                (nodes[k].point, nodes[k + 1].point),
-                GAP_M,
-                3,
-                FREE,
-                1.7,
-                kind,
-                road="A1-N",
-            )
-            for k in range(STATIONS)
-        ),
-        sensors=tuple(
-            Sensor(SensorId(f"s{k}"), LinkId(f"l{k}"), 400.0, (0.0, 0.0), 60.0, lanes=3)
-            for k in range(STATIONS)
-        ),
-    )
 
 
 class Drive:
