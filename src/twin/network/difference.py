@@ -15,17 +15,15 @@ from typing import Any, Final
 import numpy as np
 
 from twin.columns import Rows
-from twin.network.devices import road_devices
+from twin.network.devices import DeviceKind, road_devices
 from twin.network.model import Junction, SingleMap
 
 _OF_LINK: Final = ("from_node", "to_node", "line", "length_m", "lanes")
 _OF_SENSOR: Final = ("link", "position_m", "lanes", "kind")
 _OF_JUNCTION: Final = ("node", "groups", "stages", "intergreen_s", "plans")
 _OF_MOVEMENT: Final = ("from_link", "to_link", "kind", "from_lanes", "to_lanes", "capacity_vps")
-_OF_DEVICE: Final = (
-    *("link", "position_m", "lanes", "legal_kph", "road", "before", "after"),
-    *("inbound", "barrier"),
-)
+_OF_GATE: Final = ("link", "position_m", "inbound", "barrier")
+_OF_SIGN: Final = ("link", "position_m", "lanes", "legal_kph", "road", "before", "after")
 GONE: Final = "is not in the new map"
 
 
@@ -144,10 +142,15 @@ def _compared_devices(
     before: SingleMap, after: SingleMap, changed_links: Mapping[str, str]
 ) -> dict[tuple[str, str], str]:
     there = {(str(one.kind), str(one.id)): one for one in road_devices(after)}
-    compared = _beside_link(_changes_of(_OF_DEVICE), changed_links)
+    compared = {
+        kind: _beside_link(
+            _changes_of(_OF_GATE if kind is DeviceKind.GATE else _OF_SIGN), changed_links
+        )
+        for kind in DeviceKind
+    }
     found: dict[tuple[str, str], str] = {}
     for old in road_devices(before):
         key = (str(old.kind), str(old.id))
         new = there.get(key)
-        found[key] = GONE if new is None else compared(old, new)
+        found[key] = GONE if new is None else compared[old.kind](old, new)
     return found
