@@ -89,12 +89,14 @@ def prove(data: Path) -> str:
     for name, profile in (("With the 16-week profile", week.profile), ("Own days only", None)):
         runs[name] = _run(Series(week.values, week.start), Setting(week.adjacency, profile))
         lines += ["", f"## {name}", "", *_methods(runs[name])]
+        print("\n".join(lines[-14:]), flush=True)
     first = runs["With the 16-week profile"]
     lines += ["", "## Stations that die", "", *_silent(week, first)]
+    _plots(week, first)
+    print("\n".join(lines[-4:]), flush=True)
     lines += ["", "## Short histories", "", *_histories(week)]
     if not os.environ.pop("TWIN_PROOF_SHORT", ""):
         lines += ["", "## Weeks that begin elsewhere, and days in another order", "", *_weeks(week)]
-    _plots(week, first)
     lines += ["", "## Pictures", "", f"![Errors by step](../{STEPS_PLOT})", ""]
     lines += ["The six stations with the worst six hours, 30 minutes before:", ""]
     lines += [f"![The worst hours](../{WORST})"]
