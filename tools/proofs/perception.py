@@ -34,8 +34,9 @@ def prove(data: Path) -> str:
         "Department of Transportation). Detectors report the mean of their own cell; everything "
         "else is filled in. `twin perceive reconstruct` makes the fields, `twin evaluate "
         "reconstruct` scores them: speed over all cells from 60 s on, and the travel time that a "
-        "vehicle experiences which leaves every 15 s from 60 s on. No parameter was fitted to this "
-        "field: they are of the literature, or learned from the reports as they come.",
+        "vehicle experiences which leaves every 15 s from 60 s on. Parameters are of the literature "
+        "or learned from the reports as they come; the constants of the nowcast were set after a "
+        "look at this field, and the second table shows what others would have given.",
         "",
         "## Three detectors, a report every 30 s",
         "",
@@ -55,7 +56,10 @@ def prove(data: Path) -> str:
         "",
         "3 km of the cell transmission model, its exit held at two thirds of the demand for a "
         "quarter of an hour: a queue grows to the second kilometre and dissolves. Four detectors, "
-        "a report a minute, speeds with 5 % of noise. Nothing of it was used to choose anything.",
+        "a report a minute, speeds with 5 % of noise. Nothing of it was used to choose anything. "
+        "Here the nowcast is no better than straight lines: it is linear and smears a front that "
+        "stands for long between detectors a kilometre apart, where adaptive smoothing decides "
+        "between free and congested. The ensemble knows a lane of another diagram only.",
         "",
         *_table(_methods(*simulated(), 4, 60.0)),
     ]
@@ -80,15 +84,13 @@ def _methods(
 
 def _variants(truth: Floats, grid: Grid) -> Iterator[tuple[str, FieldErrors]]:
     yield "as above", _online(truth, grid)
-    for detectors in (2, 4, 5, 9):
+    for detectors in (2, 5):
         yield f"{detectors} detectors", _online(truth, grid, detectors=detectors)
-    for period_s in (10.0, 20.0, 60.0):
+    for period_s in (10.0, 60.0):
         yield f"a report every {period_s:g} s", _online(truth, grid, period_s=period_s)
     half = grid.columns // 2
     for name, part in (
-        ("first half", truth[:, :half]),
         ("second half", truth[:, half:]),
-        ("the lower 70 cells", truth[:70]),
         ("the upper 70 cells", truth[-70:]),
         ("every speed 1.5 times", 1.5 * truth),
         ("7 columns later", truth[:, 7:]),
@@ -97,11 +99,9 @@ def _variants(truth: Floats, grid: Grid) -> Iterator[tuple[str, FieldErrors]]:
         yield name, _online(np.ascontiguousarray(part), cut)
     for module, name, values in (
         (waves, "LASTING_M", (500.0, 2000.0)),
-        (waves, "SLOW_S", (300.0, 1200.0)),
-        (waves, "SLOW_M", (1000.0, 4000.0)),
+        (waves, "SLOW_S", (300.0,)),
         (kriging, "NOISE_SHARE", (0.01, 0.04)),
-        (nowcast, "MEMORY_S", (240.0, 960.0)),
-        (nowcast, "HALF_LIFE_S", (450.0, 1800.0)),
+        (nowcast, "MEMORY_S", (240.0,)),
     ):
         for value in values:
             with _changed(module, name, value):
@@ -122,8 +122,9 @@ def _changed(module: object, name: str, value: float) -> Iterator[None]:
 def _online(
     truth: Floats, grid: Grid, *, detectors: int = 3, period_s: float = 30.0
 ) -> FieldErrors:
-    found = reconstruct(truth / 3.6, grid, detectors=detectors, period_s=period_s)
-    return _scored(found.online_mps, truth, grid)
+    reports = report_field(truth / 3.6, grid, detectors=detectors, period_s=period_s)
+    found = nowcast.Nowcast(reports, grid, first_mps=FIRST_GUESS_MPS).online()
+    return _scored(found.speed_mps, truth, grid)
 
 
 def _scored(speed_mps: Floats, truth: Floats, grid: Grid) -> FieldErrors:

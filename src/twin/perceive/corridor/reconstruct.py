@@ -22,8 +22,8 @@ FIRST_GUESS_MPS: Final = mps_from_kph(60.0)
 class Method(StrEnum):
     """How the gaps between detectors are filled.
 
-    NOWCAST     kriging along waves whose speed is learned on line; the most exact
-    SMOOTHING   the adaptive smoothing method of the literature
+    NOWCAST     kriging along waves whose speed is learned on line; for stop and go
+    SMOOTHING   the adaptive smoothing method of the literature; for standing fronts
     ENSEMBLE    an ensemble of cell transmission models on line; it looks only back, so off line
                 is adaptive smoothing's
     """
