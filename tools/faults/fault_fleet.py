@@ -58,12 +58,11 @@ class Fleet:
         for service in self._services.values():
             service.wait_ready()
 
-    def targets(self, moment: str, rng: random.Random) -> list[Service]:
-        """Choose which processes get a fuse: the first of them to burn ends it."""
+    def targets(self) -> list[Service]:
+        """Return the processes that get a fuse: the first of them to burn ends it."""
         if not self.many:
             return list(self._services.values())
-        names = FORECASTERS if moment and rng.random() < 0.3 else WORKERS
-        return [self._services[name] for name in names]
+        return [self._services[name] for name in (*WORKERS, *FORECASTERS)]
 
     def any_process(self, rng: random.Random) -> Service:
         """Choose a process to be killed."""

@@ -310,7 +310,7 @@ class Run:
             return f"{victim.name} killed from outside"
         await asyncio.to_thread(fleet.wait_ready)
         number = rng.randint(1, 3 if self._total > _SMALL else 1)
-        armed = fleet.targets(moment, rng)
+        armed = fleet.targets()
         for service in armed:
             service.arm(moment, number)
         press = _Press(sender)
@@ -318,6 +318,9 @@ class Run:
         while not (dead := [service.name for service in armed if not service.alive]):
             await asyncio.sleep(_LOOK_S)
             await press.on()  # all that was allowed may have been worked off before
+            if sender.acknowledged >= self._total and time.monotonic() > end_s - _FUSE_S / 2:
+                await asyncio.to_thread(armed[0].kill)  # nothing is left to commit
+                return f"{armed[0].name} killed from outside, at the end of the sending"
             if time.monotonic() > end_s:
                 words = fleet.last_words()
                 raise AssertionError(f"the fuse '{moment} {number}' did not burn: {words}")
