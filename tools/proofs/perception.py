@@ -35,8 +35,9 @@ def prove(data: Path) -> str:
         "else is filled in. `twin perceive reconstruct` makes the fields, `twin evaluate "
         "reconstruct` scores them: speed over all cells from 60 s on, and the travel time that a "
         "vehicle experiences which leaves every 15 s from 60 s on. Parameters are of the "
-        "literature or learned from the reports as they come; the constants of the nowcast were set after a "
-        "look at this field, and the second table shows what others would have given.",
+        "literature or learned from the reports as they come; the constants of the nowcast "
+        "were set after a look at this field, and the second table shows what "
+        "others would have given.",
         "",
         "## Three detectors, a report every 30 s",
         "",
