@@ -21,7 +21,7 @@ from twin.forecast.learned.memory import STEPS
 PRIOR: Final = -4.0  # logarithm of a weight against that of the last value
 SHARED_RATE: Final = 1.0
 OWN_RATE: Final = 0.1
-OWN_CROWD: Final = 50.0  # stations; among fewer the shared table is slow to hold a wrong bend down
+OWN_CROWD: Final = 200.0  # stations; among fewer the shared table is slow to hold a wrong bend down
 OWN_KEPT: Final = 0.9995
 FULL_CROWD: Final = 100.0  # stations that make one row's mean gradient trustworthy
 BOUND: Final = 6.0
