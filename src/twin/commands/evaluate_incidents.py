@@ -47,7 +47,8 @@ def _print(result: Result) -> None:
         table.add_row(one.run, one.label.link, str(one.label.lanes), begin, seen)
     OUT.print(table)
     OUT.print(
-        f"{len(result.found)} incidents in {result.hours:.1f} h, {result.detector_hours:.0f} detector hours: "
+        f"{len(result.found)} incidents in {result.hours:.1f} h, "
+        f"{result.detector_hours:.0f} detector hours: "
         f"{100 * result.detected_share:.0f} % seen, after {result.mean_s:.0f} s on average; "
         f"{len(result.false)} false alerts, {result.false_rate:.2f} an hour and 100 detectors"
     )

@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class ProcessRole(StrEnum):
-    """Which part of the work a process does; `docs/how-to/grow-beyond-one-machine.md` shows how they fit."""
+    """Which part of the work a process does.
+
+    `docs/how-to/grow-beyond-one-machine.md` shows how they fit.
+    """
 
     ALL = "all"  # everything in one process
     API = "api"  # serves pictures made elsewhere, takes events and acts
