@@ -36,7 +36,7 @@ from twin.log.contract import Place
 from twin.log.embedded import EmbeddedLog
 from twin.network.model import SingleMap
 from twin.network.quality import check_map
-from twin.perceive.state import Freshness, LinkState, Measured, Source
+from twin.perceive.state import Freshness, LinkState, Measured, Origin, Source
 from twin.picture import Picture
 from twin.store import people
 from twin.store.database import Database
@@ -189,6 +189,8 @@ def picture(
         source=np.full(count, Source.MEASURED, np.uint8),
         freshness=np.full(count, Freshness.LIVE, np.uint8),
         closed=np.zeros(count, np.uint8),
+        origins=np.full(count, Origin.SPEEDS | Origin.COUNTS, np.uint8),
+        detectors=np.ones(count, np.uint8),
     )
     sensors = len(network.sensors)
     measured = Measured(

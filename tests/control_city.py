@@ -31,7 +31,7 @@ from twin.network.model import (
     Stage,
     TurnKind,
 )
-from twin.perceive.state import Freshness, LinkState, Source
+from twin.perceive.state import Freshness, LinkState, Origin, Source
 from twin.units import SECOND_US
 
 START_US = 1_781_596_800 * SECOND_US
@@ -160,6 +160,8 @@ def state(
         source=np.full(count, Source.MEASURED, np.uint8),
         freshness=np.full(count, freshness, np.uint8),
         closed=np.zeros(count, np.uint8),
+        origins=np.full(count, Origin.SPEEDS | Origin.COUNTS, np.uint8),
+        detectors=np.ones(count, np.uint8),
     )
 
 

@@ -84,7 +84,7 @@ from twin.network.model import (
     Zone,
 )
 from twin.network.quality import QualityReport, check_map
-from twin.perceive.state import Freshness, LinkState, Measured, Source
+from twin.perceive.state import Freshness, LinkState, Measured, Origin, Source
 from twin.picture import Picture
 from twin.store import people
 from twin.store.commit import assign, write_commit
@@ -255,6 +255,8 @@ class Play:
             source,
             freshness,
             closed,
+            np.where(source == Source.MEASURED, Origin.SPEEDS | Origin.COUNTS, 0).astype(np.uint8),
+            (source == Source.MEASURED).astype(np.uint8),
         )
 
     def measured(self, now_us: int, links: LinkState) -> Measured:

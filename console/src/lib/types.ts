@@ -60,6 +60,8 @@ export interface PictureLink {
   freshness: Freshness
   age_s: Maybe<number>
   closed: boolean
+  made_from: string[]
+  detectors: number
 }
 
 export interface SignalAnswer {

@@ -21,7 +21,7 @@ from twin.api.schemas import LinkView, MeasuredView, PictureView, SensorView, Si
 from twin.api.served import Served
 from twin.clock import datetime_from_us, us_from_datetime
 from twin.network.model import SingleMap
-from twin.perceive.state import Freshness, LinkState, Measured, Source
+from twin.perceive.state import Freshness, LinkState, Measured, Origin, Source
 from twin.picture import Picture
 from twin.store.observations import measured_at
 from twin.units import SECOND_US, kph_from_mps, pct_from_frac, vph_from_vps, vpkm_from_vpm
@@ -31,6 +31,9 @@ Links = Annotated[
 ]
 Shown = TypeVar("Shown")
 _SOURCES: Final = [source.name.lower() for source in Source]
+_ORIGINS: Final = [
+    [str(origin.name).lower() for origin in Origin if origin & bits] for bits in range(256)
+]
 _FRESHNESS: Final = [freshness.name.lower() for freshness in Freshness]
 
 
@@ -124,6 +127,8 @@ def _links(
         [_FRESHNESS[code] for code in links.freshness.tolist()],
         shown(links.age_s, 1),
         links.closed.astype(bool).tolist(),
+        [_ORIGINS[bits] for bits in links.origins.tolist()],
+        links.detectors.tolist(),
     ]
     wanted = list(range(len(served.network.links))) if rows is None else rows
     return [
@@ -142,6 +147,8 @@ def _links(
             freshness=values[8],
             age_s=values[9],
             closed=values[10],
+            made_from=values[11],
+            detectors=values[12],
         )
         for row, values in zip(
             wanted, zip(*(picked(column, rows) for column in columns), strict=True), strict=True

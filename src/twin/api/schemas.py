@@ -60,6 +60,14 @@ class LinkView(Struct, frozen=True, kw_only=True, rename={"speed_class": "class"
     freshness: str
     age_s: Seconds | None
     closed: bool
+    made_from: Annotated[
+        list[str],
+        Meta(
+            description="everything in the value: speeds, counts, occupancy (own detectors), "
+            "neighbours, usual_day, cells, signal_plan, weather"
+        ),
+    ]
+    detectors: Annotated[Count, Meta(description="own detectors in the value")]
 
 
 class SignalView(Struct, frozen=True, kw_only=True):

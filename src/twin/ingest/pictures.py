@@ -39,6 +39,7 @@ _APART: Final = frozenset({"time_us", "sequence", "map_version", "links", "measu
 _REST: Final = tuple(field.name for field in fields(Picture) if field.name not in _APART)
 _KINDS: Final = get_type_hints(Picture)
 _LINKS: Final = tuple(field.name for field in fields(LinkState) if field.name != "time_us")
+_LATER: Final = ("origins", "detectors")  # a writer of a version before does not give them
 _MEASURED: Final = tuple(field.name for field in fields(Measured))
 
 Column = npt.NDArray[Any]
@@ -181,6 +182,9 @@ class PictureDecoder:
         return picture, frame.forecast
 
     def _picture(self, frame: _Frame) -> Picture:
+        nothing = np.zeros(len(self._columns["links.closed"]), np.uint8)
+        for name in _LATER:
+            self._columns.setdefault(f"links.{name}", nothing)
         links = {name: _shown(self._columns[f"links.{name}"]) for name in _LINKS}
         links["age_s"] = frame.time_us / SECOND_US - links["age_s"]
         return Picture(

@@ -20,12 +20,20 @@ from twin.perceive.health.detectors import DetectorHealth, Detectors
 from twin.perceive.incident_signs import Minutes, last_minutes
 from twin.perceive.kernels import links as kernel
 from twin.perceive.kernels.record import BINS, RING_FIELDS, Memory, record_readings
-from twin.perceive.kernels.sensors import FLOW, FLOW_VAR, SAID_FIELDS, read_sensors
+from twin.perceive.kernels.sensors import (
+    FLOW,
+    FLOW_VAR,
+    LENGTH,
+    LENGTH_FRAC,
+    SAID_FIELDS,
+    read_sensors,
+)
 from twin.perceive.layout import Layout, layout_of
 from twin.perceive.outcome import measured_speed
 from twin.perceive.profile import LocalTime, empty_profile, link_profile
 from twin.perceive.state import LinkState, Measured
 from twin.perceive.trend import Trend, flow_trend
+from twin.perceive.vehicle_length import effective_lengths, empty_lengths, learn_lengths
 
 HEADING_S = 900.0  # over which a growth is carried from links with counts to those without
 
@@ -65,14 +73,16 @@ class Perception:
             ring_bin=np.full((sensors, BINS), -1, np.int64),
             ring_sums=np.zeros((sensors, BINS, RING_FIELDS), np.int64),
             profile_sums=empty_profile(sensors),
+            length_sums=empty_lengths(sensors),
         )
 
     def observe(self, batch: ReadingBatch) -> None:
         """Take readings in; the caller has checked them and left duplicates out."""
         middle_us = batch.time_us - batch.period_ms * 500
-        values = np.column_stack([batch.count, batch.speed_mps, batch.occupancy_frac])
-        values = values.astype(np.float64)
-        may_teach = self._detectors.observe(batch, values)
+        values = self._values(batch)
+        may_teach = self._detectors.observe(batch, np.ascontiguousarray(values[:, :3]))
+        free_mps = self.layout.sensor_free_mps
+        learn_lengths(self._memory.length_sums, batch, values, may_teach, free_mps)
         record_readings(
             batch.sensor.astype(np.int32),
             batch.time_us.astype(np.int64),
@@ -81,6 +91,12 @@ class Perception:
             np.where(may_teach, self.local_time.slots(middle_us), -1),
             self._memory,
         )
+
+    def _values(self, batch: ReadingBatch) -> Floats:
+        """Return (n, 4): count, speed as reported, occupancy, space mean speed."""
+        space_mps = batch.speed_mps * self.layout.space_share[batch.sensor]
+        columns = [batch.count, batch.speed_mps, batch.occupancy_frac, space_mps]
+        return np.column_stack(columns).astype(np.float64)
 
     def health(self) -> DetectorHealth:
         """Return the verdict on every detector, by the event time of its readings."""
@@ -158,7 +174,10 @@ class Perception:
         """
         said = np.empty((len(self._memory.newest), SAID_FIELDS))
         freshness = np.empty(len(said), np.int64)
-        read_sensors(now_us, self._memory, self.layout.sensor_free_mps, said, freshness)
+        free_mps, share = self.layout.sensor_free_mps, self.layout.space_share
+        read_sensors(now_us, self._memory, free_mps, share, said, freshness)
+        lengths = effective_lengths(self._memory.length_sums, self.layout.places.sensor_lanes)
+        said[:, LENGTH], said[:, LENGTH_FRAC] = lengths.length_m, lengths.sd_frac
         failed = self.health().failed
         said[failed], freshness[failed] = np.nan, 0
         return said, freshness
@@ -170,8 +189,10 @@ class Perception:
             belief=np.empty((links, kernel.BELIEF_FIELDS)),
             source=np.empty(links, np.int64),
             freshness=np.empty(links, np.int64),
+            origins=np.empty(links, np.int64),
+            detectors=np.empty(links, np.int64),
         )
-        kernel.combine_links(self.layout.places, said, freshness, np.empty(11), found)
+        kernel.combine_links(self.layout.places, said, freshness, np.empty(kernel.SUMS), found)
         return found
 
     def _heading(
@@ -213,6 +234,7 @@ class Perception:
             "ring_slot": filled,
             "ring_bin": self._memory.ring_bin.ravel()[filled],
             "ring_sums": self._memory.ring_sums.reshape(-1, RING_FIELDS)[filled],
+            "length_sums": self._memory.length_sums.copy(),
             "profile_slot": learned,
             "profile_sums": self._memory.profile_sums.reshape(
                 -1, self._memory.profile_sums.shape[2]
@@ -228,6 +250,7 @@ class Perception:
             raise MapError(message)
         self._memory.newest[...] = state["newest"]
         self._memory.newest_values[...] = state["newest_values"]
+        self._memory.length_sums[...] = state.get("length_sums", 0)  # older states have none
         self._memory.ring_bin[...] = -1
         self._memory.ring_bin.ravel()[state["ring_slot"]] = state["ring_bin"]
         self._memory.ring_sums[...] = 0
@@ -252,12 +275,11 @@ class Perception:
             ring_bin=self._memory.ring_bin.copy(),
             ring_sums=self._memory.ring_sums.copy(),
         )
-        values = np.column_stack([batch.count, batch.speed_mps, batch.occupancy_frac])
         record_readings(
             batch.sensor.astype(np.int32),
             batch.time_us.astype(np.int64),
             batch.period_ms.astype(np.int64),
-            values.astype(np.float64),
+            self._values(batch),
             np.full(len(batch), -1, np.int64),
             other._memory,
         )
@@ -305,4 +327,6 @@ def _links(now_us: int, found: kernel.Found) -> LinkState:
         source=found.source.astype(np.uint8),
         freshness=found.freshness.astype(np.uint8),
         closed=np.zeros(len(found.source), np.uint8),
+        origins=found.origins.astype(np.uint8),
+        detectors=np.minimum(found.detectors, 255).astype(np.uint8),
     )

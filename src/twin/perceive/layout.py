@@ -11,6 +11,7 @@ import numpy as np
 from twin.columns import Floats, Rows
 from twin.network.model import SingleMap
 from twin.perceive.kernels.links import Places
+from twin.perceive.mean_speed import space_share
 
 REACH_M = 2500.0  # a sensor says nothing about links further away
 NEIGHBOURS = 6
@@ -21,11 +22,13 @@ class Layout:
     """Static columns of one map version.
 
     sensor_link (sensors,) int32, sensor_free_mps (sensors,) free speed of the sensor's link
+    space_share (sensors,) space mean speed over what the sensor reports as its mean speed
     places   the same map as the kernels see it
     """
 
     sensor_link: Rows
     sensor_free_mps: Floats
+    space_share: Floats
     places: Places
 
 
@@ -48,7 +51,12 @@ def layout_of(network: SingleMap) -> Layout:
         near_m=np.array([metres for row in near for metres, _, _ in row], np.float64),
         near_same_road=np.array([same for row in near for _, _, same in row], np.int64),
     )
-    return Layout(sensor_link=sensor_link, sensor_free_mps=free[sensor_link], places=places)
+    return Layout(
+        sensor_link=sensor_link,
+        sensor_free_mps=free[sensor_link],
+        space_share=np.array([space_share(sensor) for sensor in network.sensors], np.float64),
+        places=places,
+    )
 
 
 def _neighbours(network: SingleMap, measured: Iterable[int]) -> list[list[tuple[float, int, int]]]:

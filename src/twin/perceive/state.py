@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,19 @@ class Source(IntEnum):
     MEASURED = 1
     NEIGHBOURS = 2
     PROFILE = 3
+
+
+class Origin(IntFlag):
+    """What went into a link's value: bits, several of them together."""
+
+    SPEEDS = 1  # of the link's own detectors
+    COUNTS = 2
+    OCCUPANCY = 4  # with the effective vehicle length of the station
+    NEIGHBOURS = 8
+    USUAL_DAY = 16
+    CELLS = 32  # the road was followed cell by cell
+    SIGNAL_PLAN = 64  # delay at signals was added
+    WEATHER = 128  # a known weather slows the road; no detector of the link said so
 
 
 class Freshness(IntEnum):
@@ -41,6 +54,8 @@ class LinkState:
     source                             uint8, `Source`
     freshness                          uint8, `Freshness`
     closed                             uint8, 1 where no vehicle may enter now
+    origins                            uint8, bits of `Origin`
+    detectors                          uint8, the link's own detectors in it
     """
 
     time_us: int
@@ -54,6 +69,8 @@ class LinkState:
     source: Codes
     freshness: Codes
     closed: Codes
+    origins: Codes
+    detectors: Codes
 
 
 @dataclass(frozen=True, slots=True)

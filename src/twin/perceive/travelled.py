@@ -15,7 +15,7 @@ import numpy as np
 from twin.columns import Floats
 from twin.network.model import SingleMap
 from twin.perceive.control_delay import Approaches, approaches_of, control_delay
-from twin.perceive.state import LinkState
+from twin.perceive.state import LinkState, Origin
 
 MINUTE_S: Final = 60.0
 SLOWEST_MPS: Final = 0.5
@@ -63,4 +63,5 @@ def travelled(state: LinkState, streets: Streets) -> LinkState:
         speed_sd_mps=speed_sd,
         density_vpm=density,
         density_sd_vpm=density_sd,
+        origins=state.origins | np.where(at_signal, Origin.SIGNAL_PLAN, 0).astype(np.uint8),
     )

@@ -21,7 +21,7 @@ from twin.perceive.corridor.follow import MINUTES, LinkMeans, Minutes, follow, f
 from twin.perceive.corridor.roads import LEAST_DETECTORS, followed_roads
 from twin.perceive.kernels.record import BIN_US, BINS
 from twin.perceive.layout import Layout
-from twin.perceive.state import LinkState
+from twin.perceive.state import LinkState, Origin
 
 WAIT_US: Final = 15_000_000  # for readings of the last minute that are under way
 AHEAD_S: Final = 44.0  # from the end of the last whole minute to the middle of its use
@@ -53,7 +53,7 @@ class FollowedRoads:
         )
         density, density_sd = state.density_vpm.copy(), state.density_sd_vpm.copy()
         speed_mps, speed_sd = state.speed_mps.copy(), state.speed_sd_mps.copy()
-        flow_vps = state.flow_vps.copy()
+        flow_vps, origins = state.flow_vps.copy(), state.origins.copy()
         for at, road in enumerate(self._roads):
             rows = road.link[road.detector_link]
             minutes = Minutes(speed[:, rows], flow[:, rows])
@@ -66,6 +66,7 @@ class FollowedRoads:
             density[rows], density_sd[rows] = means.density_vpm[free], means.density_sd_vpm[free]
             speed_mps[rows], speed_sd[rows] = means.speed_mps[free], means.speed_sd_mps[free]
             flow_vps[rows] = means.flow_vps[free]
+            origins[rows] |= np.uint8(Origin.CELLS)
         return dataclasses.replace(
             state,
             speed_mps=speed_mps,
@@ -73,6 +74,7 @@ class FollowedRoads:
             flow_vps=flow_vps,
             density_vpm=density,
             density_sd_vpm=density_sd,
+            origins=origins,
         )
 
     def _followed(self, at: int, minutes: Minutes) -> LinkMeans:

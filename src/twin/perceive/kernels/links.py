@@ -11,19 +11,30 @@ from twin.perceive.kernels.record import Floats, Ints, Rows
 from twin.perceive.kernels.sensors import (
     AGE,
     DRIFT,
+    FLOOR_SPREAD_FRAC,
     FLOW,
     FLOW_VAR,
+    LENGTH,
+    LENGTH_FRAC,
     OCCUPANCY,
     SPEED,
     SPEED_VAR,
 )
 
-EFFECTIVE_LENGTH_M = 6.5  # of a vehicle over a loop: its own length and the loop's
-EFFECTIVE_SPREAD_FRAC = 0.15
 STANDING_OCCUPANCY = 0.5  # nobody passes but the loop is covered: the queue stands on it
 SLOWEST_MPS = 0.5  # a density is not divided out of a slower speed
 REACH_FRAC2_PER_KM = 0.01  # variance added per km to a neighbour's speed ratio
 REACH_FLOW_FRAC2_PER_KM = 0.02
+AGREE_SD = 2.0  # sources further apart than so many deviations do not tell of the same thing
+
+# Bits of `origins`, as `perceive.state.Origin`.
+SPEEDS = 1
+COUNTS = 2
+OCCUPANCIES = 4
+BESIDE = 8
+USUAL = 16
+
+SUMS = 13
 
 # Columns of `belief`.
 B_SPEED = 0
@@ -62,25 +73,35 @@ class Found(NamedTuple):
     """What is believed of every link.
 
     belief (links, BELIEF_FIELDS) float64, NaN = unknown; source, freshness (links,) int64 codes
+    origins (links,) int64 bits; detectors (links,) int64, own ones that are fresh enough
     """
 
     belief: Floats
     source: Ints
     freshness: Ints
+    origins: Ints
+    detectors: Ints
 
 
 @njit(cache=True, nogil=True)
-def _set_density(belief: Floats, occupancy: float, lanes: float) -> None:
-    """Complete flow, speed and density by q = k v, or from occupancy. `belief` written."""
+def _set_density(belief: Floats, occupancy: float, from_loops: float, length_frac: float) -> bool:
+    """Complete flow, speed and density by q = k v, or from occupancy. `belief` written.
+
+    from_loops    vehicles per metre over all lanes, occupancy over effective length
+    length_frac   standard deviation of that length as a share of it
+    Returns whether occupancy was needed.
+    """
     flow = belief[B_FLOW]
-    from_loops = occupancy * lanes / EFFECTIVE_LENGTH_M
+    needed = False
     if math.isnan(belief[B_SPEED]) and not math.isnan(occupancy):
         if occupancy >= STANDING_OCCUPANCY and flow == 0.0:
             belief[B_SPEED] = 0.0
             belief[B_SPEED_VAR] = 1.0
+            needed = True
         elif flow > 0.0 and from_loops > 0.0:
             belief[B_SPEED] = flow / from_loops
-            belief[B_SPEED_VAR] = (EFFECTIVE_SPREAD_FRAC * belief[B_SPEED]) ** 2
+            belief[B_SPEED_VAR] = (length_frac * belief[B_SPEED]) ** 2
+            needed = True
     speed = belief[B_SPEED]
     if flow > 0.0 and speed > 0.0:
         slow = max(speed, SLOWEST_MPS)
@@ -90,15 +111,17 @@ def _set_density(belief: Floats, occupancy: float, lanes: float) -> None:
         belief[B_DENSITY_VAR] = relative * density**2
     elif not math.isnan(occupancy):
         belief[B_DENSITY] = from_loops
-        belief[B_DENSITY_VAR] = (EFFECTIVE_SPREAD_FRAC * from_loops) ** 2
+        belief[B_DENSITY_VAR] = (length_frac * from_loops) ** 2
+        needed = True
     elif flow == 0.0:
         belief[B_DENSITY] = 0.0
         belief[B_DENSITY_VAR] = belief[B_FLOW_VAR] / SLOWEST_MPS**2 * 0.01
+    return needed
 
 
 @njit(cache=True, nogil=True)
 def _merge_sensors(rows: Rows, said: Floats, freshness: Ints, lanes: Floats, sums: Floats) -> None:
-    """Add up the usable sensors of one link. `sums` (11,) float64 written in full."""
+    """Add up the usable sensors of one link. `sums` (SUMS,) float64 written in full."""
     sums[:] = 0.0
     sums[8] = math.inf  # age of the newest
     for s in rows:
@@ -119,6 +142,8 @@ def _merge_sensors(rows: Rows, said: Floats, freshness: Ints, lanes: Floats, sum
         if not math.isnan(said[s, OCCUPANCY]):
             sums[6] += lanes[s] * said[s, OCCUPANCY]
             sums[7] += lanes[s]
+            sums[11] += lanes[s] * said[s, OCCUPANCY] / said[s, LENGTH]
+            sums[12] += lanes[s] * said[s, LENGTH_FRAC]
         if said[s, AGE] < sums[8]:
             sums[8] = said[s, AGE]
             sums[10] = said[s, DRIFT]
@@ -158,19 +183,28 @@ def _judge_age(rows: Rows, said: Floats, codes: Ints, link: int, found: Found) -
 
 
 @njit(cache=True, nogil=True)
+def _state_density(belief: Floats, sums: Floats, lanes: float) -> bool:
+    """Complete one measured link; see `_set_density`."""
+    if sums[7] == 0.0:
+        return _set_density(belief, math.nan, math.nan, math.nan)
+    covered = sums[7]
+    return _set_density(belief, sums[6] / covered, lanes * sums[11] / covered, sums[12] / covered)
+
+
+@njit(cache=True, nogil=True)
 def combine_links(
     places: Places, said: Floats, freshness: Ints, sums: Floats, found: Found
 ) -> None:
     """State every link from its own sensors: source 1 MEASURED, or 0.
 
     said (sensors, SAID_FIELDS), freshness (sensors,)   of `read_sensors`, read
-    sums    (11,) float64 scratch
+    sums    (SUMS,) float64 scratch
     found   written in full
     """
     for link in range(len(places.lanes)):
         belief = found.belief[link]
         belief[:] = math.nan
-        found.source[link] = 0
+        found.source[link] = found.origins[link] = found.detectors[link] = 0
         rows = places.link_sensors[places.link_start[link] : places.link_start[link + 1]]
         _judge_age(rows, said, freshness, link, found)
         _merge_sensors(rows, said, freshness, places.sensor_lanes, sums)
@@ -180,8 +214,11 @@ def combine_links(
         belief[B_AGE] = sums[8]
         belief[B_DRIFT] = sums[10]
         _set_speed_and_flow(belief, sums, places.lanes[link], rows, said, freshness)
-        occupancy = sums[6] / sums[7] if sums[7] > 0.0 else math.nan
-        _set_density(belief, occupancy, places.lanes[link])
+        for s in rows:
+            found.detectors[link] += freshness[s] in (1, 2)
+        found.origins[link] = SPEEDS * (sums[3] > 0.0) + COUNTS * (sums[2] > 0.0)
+        if _state_density(belief, sums, places.lanes[link]):
+            found.origins[link] |= OCCUPANCIES
 
 
 @njit(cache=True, nogil=True)
@@ -201,7 +238,7 @@ def _carry_flow(places: Places, found: Found, link: int, km: float) -> None:
         belief = found.belief[link]
         belief[B_FLOW] = guessed
         belief[B_FLOW_VAR] = flow_var / total + REACH_FLOW_FRAC2_PER_KM * km * guessed**2
-        _set_density(belief, math.nan, 1.0)
+        _set_density(belief, math.nan, math.nan, math.nan)
 
 
 @njit(cache=True, nogil=True)
@@ -238,6 +275,33 @@ def _from_neighbours(places: Places, found: Found, link: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _merged(belief: Floats, place: int, value: float, var: float) -> bool:
+    """Merge one value with an independent one by inverse variance, unless they contradict.
+
+    `belief[place]` and the variance behind it are written if True; the variance has a floor.
+    """
+    own, own_var = belief[place], belief[place + 1]
+    if math.isnan(own) or math.isnan(value) or not var > 0.0 or not own_var > 0.0:
+        return False
+    if (own - value) ** 2 > AGREE_SD**2 * (own_var + var):
+        return False
+    mean = (own * var + value * own_var) / (own_var + var)
+    belief[place] = mean
+    belief[place + 1] = max(own_var * var / (own_var + var), (FLOOR_SPREAD_FRAC * mean) ** 2)
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _merge_usual(belief: Floats, usual: Floats) -> bool:
+    """Merge what neighbours say of a link with its own usual day. `belief` written if True."""
+    speed = _merged(belief, B_SPEED, usual[0], usual[1])
+    flow = _merged(belief, B_FLOW, usual[2], usual[3])
+    if speed or flow:
+        _set_density(belief, math.nan, math.nan, math.nan)
+    return speed or flow
+
+
+@njit(cache=True, nogil=True)
 def fill_links(places: Places, profile: Floats, found: Found) -> None:
     """Fill the links without a usable sensor: from neighbours, else from the learned profile.
 
@@ -252,12 +316,16 @@ def fill_links(places: Places, profile: Floats, found: Found) -> None:
         age_s = belief[B_AGE]
         if _from_neighbours(places, found, link):
             found.source[link] = 2
+            found.origins[link] = BESIDE
+            if _merge_usual(belief, profile[link]):
+                found.origins[link] |= USUAL
         elif not math.isnan(profile[link, 0]) or not math.isnan(profile[link, 2]):
             found.source[link] = 3
             belief[B_SPEED] = profile[link, 0]
             belief[B_SPEED_VAR] = profile[link, 1]
             belief[B_FLOW] = profile[link, 2]
             belief[B_FLOW_VAR] = profile[link, 3]
-            _set_density(belief, math.nan, 1.0)
+            found.origins[link] = USUAL
+            _set_density(belief, math.nan, math.nan, math.nan)
         if not math.isnan(age_s):
             belief[B_AGE] = age_s

@@ -33,6 +33,7 @@ class Memory(NamedTuple):
     ring_bin        (sensors, BINS) int64: number of the minute that the slot holds
     ring_sums       (sensors, BINS, RING_FIELDS) int64
     profile_sums    (sensors, slots, PROFILE_FIELDS) int64
+    length_sums     (sensors, 2) int64: see `perceive.vehicle_length`
     """
 
     newest: Ints
@@ -40,6 +41,7 @@ class Memory(NamedTuple):
     ring_bin: Ints
     ring_sums: Ints
     profile_sums: Ints
+    length_sums: Ints
 
 
 @njit(cache=True, nogil=True)
@@ -103,12 +105,13 @@ def record_readings(
 
     sensor, time_us, period_ms, slot   (n,) read; slot is the row of the time of day, -1 when the
         reading shall not teach what is usual
-    values   (n, 3) float64 read: count, speed_mps, occupancy_frac; NaN = not measured
+    values   (n, 4) float64 read: count, speed_mps, occupancy_frac, space mean speed;
+        NaN = not measured
     memory   written
     """
     for i in range(len(sensor)):
         s = sensor[i]
-        count, speed_mps, occupancy_frac = values[i, 0], values[i, 1], values[i, 2]
+        count, speed_mps, occupancy_frac = values[i, 0], values[i, 3], values[i, 2]
         _keep_newest(memory, s, time_us[i], period_ms[i], values[i])
         minute = (time_us[i] - 1) // BIN_US
         place = minute % BINS

@@ -23,7 +23,9 @@ SPEED_VAR = 3
 OCCUPANCY = 4  # fraction of time
 AGE = 5  # s
 DRIFT = 6  # (m/s)^2 by which a speed wanders per minute
-SAID_FIELDS = 7
+LENGTH = 7  # m, effective length of a vehicle over this loop (`perceive.vehicle_length`)
+LENGTH_FRAC = 8  # its standard deviation as a share of it
+SAID_FIELDS = 9
 
 
 @njit(cache=True, nogil=True)
@@ -101,17 +103,24 @@ def _fill(said: Floats, window: Ints, newest_speed: float, free_speed_mps: float
 
 @njit(cache=True, nogil=True)
 def read_sensors(
-    now_us: int, memory: Memory, free_speed_mps: Floats, said: Floats, freshness: Ints
+    now_us: int,
+    memory: Memory,
+    free_speed_mps: Floats,
+    space_share: Floats,
+    said: Floats,
+    freshness: Ints,
 ) -> None:
     """Say for every sensor what its last minutes tell.
 
     memory           read; free_speed_mps (sensors,) of the sensor's link, read
-    said             (sensors, SAID_FIELDS) float64 written in full, NaN where nothing is known
+    space_share      (sensors,) read: space mean over what the sensor calls its mean speed
+    said             (sensors, SAID_FIELDS) float64 written in full but for the lengths, NaN
+                     where nothing is known
     freshness        (sensors,) int64 written in full, codes of `Freshness`
     """
     window = np.zeros(memory.ring_sums.shape[2], np.int64)
     for s in range(len(memory.newest)):
-        said[s, :] = math.nan
+        said[s, :LENGTH] = math.nan
         freshness[s] = 0
         time_us, period_s = memory.newest[s, 0], memory.newest[s, 1] / 1000.0
         if time_us < 0:
@@ -126,4 +135,5 @@ def read_sensors(
         said[s, DRIFT] = drift
         width = min(max(math.ceil(max(period_s, WINDOW_S) * 1e6 / BIN_US), 1), BINS)
         _window_sums(memory.ring_bin[s], memory.ring_sums[s], last, width, window)
-        _fill(said[s], window, memory.newest_values[s, 1], free_speed_mps[s])
+        newest_mps = memory.newest_values[s, 1] * space_share[s]
+        _fill(said[s], window, newest_mps, free_speed_mps[s])
