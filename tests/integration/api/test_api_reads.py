@@ -49,7 +49,7 @@ async def test_the_map_and_its_layers(house: House) -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in plain.headers
     assert packed.json() == plain.json()
-    assert gzip.decompress(house.served.layers["links"][1]) == plain.content
+    assert gzip.decompress(house.served.layers[house.network.version, "links"][1]) == plain.content
     assert report["counts"]["links"] == 3
 
 
