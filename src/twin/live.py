@@ -35,6 +35,7 @@ from twin.events import (
     SignalStatus,
 )
 from twin.forecast.first import ForecastInput, forecast_input
+from twin.forecast.learning import Learning
 from twin.forecast.network import forecast_network
 from twin.forecast.result import Forecast
 from twin.forecast.scoreboard import ScoreHour
@@ -131,6 +132,7 @@ class Live:
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
         self._scoring = Scoring(network, self._perception)
+        self._learning = Learning(network, timezone=timezone or network.timezone)
         self._alerting = Alerting(network, self._perception)
         self._streets = streets_of(network)
         self._sequence = 0
@@ -224,7 +226,9 @@ class Live:
         It is marked as provisional: they have not been judged, and nothing is decided upon them.
         """
         ahead = self._perception.ahead(readings)
-        links = dataclasses.replace(ahead.link_state(picture.time_us), closed=picture.links.closed)
+        weather = self._incidents.weather(picture.time_us)
+        state = ahead.link_state(picture.time_us, weather)
+        links = dataclasses.replace(state, closed=picture.links.closed)
         return dataclasses.replace(
             picture,
             links=travelled(links, self._streets),
@@ -234,13 +238,14 @@ class Live:
 
     def link_state(self, now_us: int) -> LinkState:
         """Return the estimate of every link at `now_us`, with what is closed."""
-        return dataclasses.replace(
-            self._perception.link_state(now_us), closed=self._incidents.closed(now_us)
-        )
+        state = self._perception.link_state(now_us, self._incidents.weather(now_us))
+        return dataclasses.replace(state, closed=self._incidents.closed(now_us))
 
     def forecast_input(self, now_us: int) -> ForecastInput:
         """Freeze what a forecast depends on; `forecast.first.make_forecast` takes it elsewhere."""
-        return forecast_input(self._forecast_network, self._perception, self._incidents, now_us)
+        learned = self._learning.advance(now_us, self._perception)
+        network, perception = self._forecast_network, self._perception
+        return forecast_input(network, perception, self._incidents, now_us, learned=learned)
 
     def take_forecast(self, forecast: Forecast, now_us: int) -> bool:
         """Swap a finished forecast in; False: too late, of another map or not newer, dropped."""
@@ -250,6 +255,7 @@ class Live:
             return False
         self._forecast = forecast
         self._scoring.take(forecast)
+        self._learning.take(forecast)
         return True
 
     def closed_scores(self) -> tuple[ScoreHour, ...]:
@@ -263,7 +269,10 @@ class Live:
         """
         return snapshot.encode(
             self.network.version,
-            self._perception.state() | self._scoring.state() | self._alerting.state(),
+            self._perception.state()
+            | self._scoring.state()
+            | self._alerting.state()
+            | self._learning.state(),
             self._incidents.known(),
             tuple(self._statuses[name] for name in sorted(self._statuses)),
             self._signals.memory(),
@@ -318,6 +327,7 @@ class Live:
         self._perception.restore(arrays)
         self._scoring.restore(arrays)
         self._alerting.restore(arrays)
+        self._learning.restore(arrays)
         self._incidents = Incidents(self.network)
         self._incidents.observe(saved.incidents)
         self._statuses = {}
@@ -338,6 +348,7 @@ class Live:
         A forecast is left behind: the next one is made on this map.
         """
         self._perception.carry(before._perception, stays.sensors_before, stays.sensors_after)
+        self._learning.carry(before._learning, self.network, before.network)
         ended = self._incidents.carry(before._incidents)
         self._observe_statuses(
             status for name, status in before._statuses.items() if name in stays.junctions

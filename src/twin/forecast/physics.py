@@ -116,9 +116,15 @@ def habit(network: ForecastNetwork, start: Start, physics: Physics, fade: Floats
     in_queue = roads.wave_mps * (roads.jam_vpm - loaded) / loaded
     of_model = np.where(queued, np.clip(in_queue, 0.3, roads.free_speed_mps), roads.free_speed_mps)
     ratio = np.clip(start.speed_mps / of_model, 0.3, np.where(queued, 4.0, 1.5))
-    freedom = np.clip(2.5 * physics.speed_mps / roads.free_speed_mps - 1.0, 0.0, 1.0)
+    freedom = free_share(network, physics)
     alike = np.where(queued, 1.0 - freedom, freedom)
     return 1.0 + (ratio - 1.0) * alike * fade
+
+
+def free_share(network: ForecastNetwork, physics: Physics) -> Floats:
+    """Return how free the traffic of the physics is, (steps, links), 0 in queues to 1."""
+    share = 2.5 * physics.speed_mps / network.roads.free_speed_mps - 1.0
+    return np.asarray(np.clip(share, 0.0, 1.0), np.float64)
 
 
 def _loaded_density(network: ForecastNetwork, start: Start) -> Floats:

@@ -36,6 +36,7 @@ class Expert(IntEnum):
     DAMPED = 2
     LINEAR = 3
     TREES = 4
+    PHYSICS = 5  # the live service's own; nobody in a backtest
 
 
 class Regime(IntEnum):
@@ -44,14 +45,23 @@ class Regime(IntEnum):
     FREE = 0
     CONGESTED = 1
     SILENT = 2
+    WARNED = 3  # free, and the physics sees it congested within the hour
 
 
+PHYSICS_PRIOR: Final = {
+    Regime.FREE: 0.0,
+    Regime.CONGESTED: 0.0,
+    Regime.SILENT: -2.0,
+    Regime.WARNED: 3.0,
+}
+"""It knows the road from its first minute. What it warns of nobody else can see at first."""
 SILENT_PRIOR: Final = {
     Expert.LAST_VALUE: -2.0,
     Expert.USUAL: -3.0,
     Expert.DAMPED: -1.5,
     Expert.LINEAR: -3.0,
     Expert.TREES: 0.0,
+    Expert.PHYSICS: PHYSICS_PRIOR[Regime.SILENT],
 }
 """The dead never say who was right; the trees have learned what silence is like."""
 STALE_RATE: Final = 0.1  # by which the last word of a silent station loses, each row
@@ -74,6 +84,7 @@ class Blend:
         """Return a blend that trusts the last value."""
         shared = np.full((len(Regime), STEPS, len(Expert)), PRIOR)
         shared[:, :, Expert.LAST_VALUE] = 0.0
+        shared[:, :, Expert.PHYSICS] = [[PHYSICS_PRIOR[one]] for one in Regime]
         shared[Regime.SILENT] = [SILENT_PRIOR[one] for one in Expert]
         return cls(shared, np.zeros((STEPS, stations, len(Expert))), np.full(STEPS, np.nan))
 
@@ -82,8 +93,8 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
     """Return weights (STEPS, n, experts) that sum to one over the experts that speak.
 
     regime (n,), age (n,) rows since the last reading, heard (STEPS, n, experts): what each says,
-    NaN = nothing. The experts other than the last value get `most` of the weight together at the
-    utmost, where a last value is known.
+    NaN = nothing. Where a last value is known, those who learn from the past get at the utmost
+    `most` of the weight that the physics leaves.
     """
     silent = regime == Regime.SILENT
     own = np.where(silent[:, None], 0.0, blend.own)
@@ -94,10 +105,13 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
     top = power.max(axis=2, keepdims=True)
     raised = np.exp(power - np.where(np.isfinite(top), top, 0.0))
     share = raised / np.maximum(raised.sum(axis=2, keepdims=True), 1e-300)
-    last = share[:, :, Expert.LAST_VALUE]
-    limit = np.where(speaks[:, :, Expert.LAST_VALUE] & (1.0 - last > most), most, 1.0 - last)
-    share = share * (limit / np.maximum(1.0 - last, 1e-300))[:, :, None]
-    share[:, :, Expert.LAST_VALUE] = np.where(speaks[:, :, Expert.LAST_VALUE], 1.0 - limit, 0.0)
+    last, physics = share[:, :, Expert.LAST_VALUE], share[:, :, Expert.PHYSICS].copy()
+    learned = 1.0 - last - physics
+    spoken = speaks[:, :, Expert.LAST_VALUE]
+    limit = np.where(spoken & (learned > most * (1.0 - physics)), most * (1.0 - physics), learned)
+    share = share * (limit / np.maximum(learned, 1e-300))[:, :, None]
+    share[:, :, Expert.PHYSICS] = physics
+    share[:, :, Expert.LAST_VALUE] = np.where(spoken, 1.0 - limit - physics, 0.0)
     return np.asarray(share, np.float64)
 
 

@@ -14,6 +14,7 @@ from twin.forecast.learned import blend as blending
 from twin.forecast.learned import intervals as spans
 from twin.forecast.learned import linear as lines
 from twin.forecast.learned import trees as forest
+from twin.forecast.learned.alike import alike_block
 from twin.forecast.learned.blend import Blend, Expert, Regime
 from twin.forecast.learned.calendar import Calendar
 from twin.forecast.learned.features import ahead_block, join, now_block
@@ -121,7 +122,7 @@ class Engine:
         now = now_block(self.memory, self.near, self.calendar)
         ahead = ahead_block(self.memory, self.near, given, learned, self.model.fade)
         regime = self._regime()
-        experts = self._experts(now, ahead, usual_of(given, learned)[1:])
+        experts = self._experts(now, ahead, usual_of(given, learned))
         most = blending.most_weight(self.memory.row + 1)
         weight = blending.weights(self.blend, regime, self.memory.age, experts, most)
         mixed = blending.mix(weight, experts)
@@ -159,13 +160,13 @@ class Engine:
         return np.where(memory.age >= SILENT_ROWS, Regime.SILENT, regime).astype(np.int64)
 
     def _experts(self, now: Floats, ahead: Floats, usual: Floats) -> Floats:
-        """Return what each expert says, (STEPS, n, experts)."""
+        """Return what each expert says, (STEPS, n, experts); usual (1 + STEPS, n)."""
         memory, model = self.memory, self.model
         stations = len(now)
         said = np.full((STEPS, stations, len(Expert)), np.nan)
         said[:, :, Expert.LAST_VALUE] = memory.last
-        said[:, :, Expert.USUAL] = usual
-        known = np.isfinite(usual_now(memory, usual)) & np.isfinite(memory.filled[0])
+        said[:, :, Expert.USUAL] = usual[1:]
+        known = np.isfinite(usual_now(memory, usual[1:])) & np.isfinite(memory.filled[0])
         damped = np.where(known, ahead[:, :, lines.DAMPED], np.nan)
         said[:, :, Expert.DAMPED] = damped
         if model.linear is not None:
@@ -173,10 +174,13 @@ class Engine:
             said[:, :, Expert.LINEAR] = np.where(known, line, np.nan)
         if model.trees is not None:
             said[:, :, Expert.TREES] = np.where(known, _grown(model.trees, now, ahead), np.nan)
-        silent = memory.age >= SILENT_ROWS
-        if model.silent_trees is not None and silent.any():
-            grown = _grown(model.silent_trees, now[silent], ahead[:, silent])
-            said[:, silent, Expert.TREES] = np.where(known[:, silent], grown, np.nan)
+        silent = np.flatnonzero((memory.age >= SILENT_ROWS) & known.all(axis=0))
+        if model.silent_trees is not None and model.past is not None and len(silent):
+            usual_then = usual_now(memory, usual)
+            spoken = memory.raw_at(memory.row)
+            block = alike_block(model.past, self.near, silent, spoken, usual_then)
+            table = (now[silent], ahead[:, silent], block)
+            said[:, silent, Expert.TREES] = _grown(model.silent_trees, *table)
         return said
 
     def _cells(self, regime: Ints, now: Floats, mixed: Floats) -> Ints:
@@ -185,7 +189,7 @@ class Engine:
         return spans.cells(regime, wander, np.nan_to_num(mixed / high))
 
 
-def _grown(trees: Trees, now: Floats, ahead: Floats) -> Floats:
+def _grown(trees: Trees, now: Floats, ahead: Floats, more: Floats | None = None) -> Floats:
     """Return what trees forecast, (STEPS, n)."""
-    added = forest.predict(trees, join(now, ahead, _ALL_STEPS))
+    added = forest.predict(trees, join(now, ahead, _ALL_STEPS, more))
     return np.asarray(ahead[:, :, lines.DAMPED] + added.reshape(STEPS, -1), np.float64)

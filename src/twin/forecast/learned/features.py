@@ -86,13 +86,19 @@ def ahead_block(
     return np.asarray(np.nan_to_num(np.stack(columns, axis=2)), np.float64)
 
 
-def join(now: Floats, ahead: Floats, steps: Rows) -> Singles:
-    """Return features of the chosen steps (0 = five minutes), (len(steps) n, len(NAMES))."""
+def join(now: Floats, ahead: Floats, steps: Rows, more: Floats | None = None) -> Singles:
+    """Return features of the chosen steps (0 = five minutes), (len(steps) n, len(NAMES)).
+
+    more (STEPS, n, extra): further columns behind them.
+    """
     stations = len(now)
-    table = np.empty((len(steps), stations, len(NAMES)), np.float32)
+    extra = 0 if more is None else more.shape[2]
+    table = np.empty((len(steps), stations, len(NAMES) + extra), np.float32)
     table[:, :, : len(NOW_NAMES)] = now
-    table[:, :, len(NOW_NAMES) :] = ahead[steps]
-    return table.reshape(-1, len(NAMES))
+    table[:, :, len(NOW_NAMES) : len(NAMES)] = ahead[steps]
+    if more is not None:
+        table[:, :, len(NAMES) :] = more[steps]
+    return table.reshape(-1, table.shape[2])
 
 
 def _yesterday(memory: Memory) -> Floats:

@@ -8,8 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from twin.columns import Bools, Floats
+from twin.columns import Bools, Floats, Ints
 from twin.forecast.learned import linear as lines
+from twin.forecast.learned.alike import Past, alike_block, remember
 from twin.forecast.learned.calendar import SLOTS, Calendar
 from twin.forecast.learned.features import NAMES, Singles, ahead_block, join, now_block
 from twin.forecast.learned.linear import Linear
@@ -19,6 +20,7 @@ from twin.forecast.learned.memory import (
     STEPS,
     Memory,
     observe,
+    usual_now,
     usual_of,
 )
 from twin.forecast.learned.model import Model
@@ -34,15 +36,16 @@ EXAMPLES: Final = 230_000  # for the trees: more cost more than they bring
 QUIET_SHARE: Final = 1.0 / 3.0  # of quiet examples are drawn; each then counts three times
 ONSET_WEIGHT: Final = 1.6  # of an example that becomes congested: the median sees it sooner
 LOOK_EVERY: Final = 2  # rows: the next one is nearly the same
-SILENT_EVERY: Final = 6  # rows: silence is looked at less often
-SILENT_ROUNDS: Final = 40
+SILENT_EVERY: Final = 4  # rows: silence is looked at less often
+SILENT_ROUNDS: Final = 60
 LEAST_SILENT: Final = 2_000
 OUTAGE_ROWS: Final = 432  # a day and a half: yesterday is silent, too
-OUTAGE_SHARE: Final = 0.15
+OUTAGE_SHARES: Final = (0.1, 0.3)  # one or the other at a time
 CONGESTED: Final = 0.6  # of the 85th percentile
 _LIVELY_DEVIATION: Final = 0.06  # of the 85th percentile
 _LIVELY_WANDER: Final = 0.03
 _ALL_STEPS: Final = np.arange(STEPS, dtype=np.int32)
+_DAMPED: Final = NAMES.index("damped")
 
 Progress = Callable[[str], None]
 
@@ -86,14 +89,15 @@ def fit(
     memory, examples = _replay(history, draw)
     on_stage("what silence looks like")
     silent = _outages(values.shape, draw.chance)
-    _, quiet = _replay(history, draw, silent=silent, together=memory.together)
+    past = remember(values, usual, high, known, memory.together)
+    _, quiet = _replay(history, draw, silent=silent, past=past, together=memory.together)
     on_stage("lines")
     line = _lines(examples)
     on_stage("trees")
     trees = _trees(examples, len(values), LEAST_EXAMPLES, ROUNDS)
     on_stage("trees of silence")
     deaf = _trees(quiet, len(values), LEAST_SILENT, SILENT_ROUNDS)
-    return Model(known, fade, high, memory.together, line, trees, deaf)
+    return Model(known, fade, high, memory.together, line, trees, deaf, past)
 
 
 def _column_means(values: Floats) -> Floats:
@@ -146,7 +150,12 @@ class _History:
 
 
 def _replay(
-    history: _History, draw: _Draw, *, silent: Bools | None = None, together: Floats | None = None
+    history: _History,
+    draw: _Draw,
+    *,
+    silent: Bools | None = None,
+    past: Past | None = None,
+    together: Floats | None = None,
 ) -> tuple[Memory, _Examples]:
     """See the history again row by row, and collect what the models learn from.
 
@@ -171,13 +180,17 @@ def _replay(
         now = now_block(memory, history.near, history.calendar)
         ahead = ahead_block(memory, history.near, given, day, history.fade)
         truth = history.values[row + 1 : row + 1 + STEPS]
-        if silent is None:
+        if silent is None or past is None:
             examples.now.append(now[:, lines.NOW_USED].astype(np.float32))
             examples.ahead.append(ahead[..., lines.AHEAD_USED].astype(np.float32))
             examples.left.append(truth - ahead[..., lines.DAMPED])
             draw.lively(examples, now, ahead, truth)
         else:
-            draw.silent(examples, now, ahead, truth, silent[row])
+            chosen = np.flatnonzero(silent[row])
+            usual = usual_now(memory, usual_of(given, day))
+            block = alike_block(past, history.near, chosen, seen, usual, barred=row)
+            table = join(now[chosen], ahead[:, chosen], _ALL_STEPS, block)
+            draw.silent(examples, table, (truth - ahead[..., lines.DAMPED])[:, chosen], chosen)
     return memory, examples
 
 
@@ -194,34 +207,24 @@ class _Draw:
         table = join(now, ahead, _ALL_STEPS)
         high = np.tile(self.high, STEPS)
         chance = np.where(_lively(table, high), self.share, QUIET_SHARE * self.share)
-        self._take(into, table, ahead, truth, chance, 1.0)
+        self._take(into, table, high, truth - ahead[..., lines.DAMPED], chance)
 
-    def silent(
-        self, into: _Examples, now: Floats, ahead: Floats, truth: Floats, silent: Bools
-    ) -> None:
-        """Draw rows of silent stations."""
-        table = join(now, ahead, _ALL_STEPS)
-        chance = np.where(
-            np.tile(silent, STEPS), min(1.0, SILENT_EVERY / LOOK_EVERY * self.share), 0.0
-        )
-        self._take(into, table, ahead, truth, chance, 1.0)
+    def silent(self, into: _Examples, table: Singles, left: Floats, stations: Ints) -> None:
+        """Draw rows of silent stations: `left` (STEPS, m) is what the damped day leaves."""
+        chance = np.full(len(table), min(1.0, SILENT_EVERY / LOOK_EVERY * self.share))
+        self._take(into, table, np.tile(self.high[stations], STEPS), left, chance)
 
     def _take(
-        self,
-        into: _Examples,
-        table: Singles,
-        ahead: Floats,
-        truth: Floats,
-        chance: Floats,
-        worth: float,
+        self, into: _Examples, table: Singles, high: Floats, left: Floats, chance: Floats
     ) -> None:
-        flat, damped = truth.reshape(-1), ahead[..., lines.DAMPED].reshape(-1)
+        flat = left.reshape(-1)
         chosen = (self.chance.random(len(table)) < chance) & np.isfinite(flat)
-        limit = CONGESTED * np.tile(self.high, STEPS)[chosen]
-        onset = (table[chosen, 0] >= limit) & (flat[chosen] < limit)
+        limit = CONGESTED * high[chosen]
+        truth = flat[chosen] + table[chosen, _DAMPED]
+        onset = (table[chosen, 0] >= limit) & (truth < limit)
         into.table.append(table[chosen])
-        into.target.append(flat[chosen] - damped[chosen])
-        into.weight.append(worth / chance[chosen] * np.where(onset, ONSET_WEIGHT, 1.0))
+        into.target.append(flat[chosen])
+        into.weight.append(np.where(onset, ONSET_WEIGHT, 1.0) / chance[chosen])
 
 
 def _lively(table: Singles, high: Floats) -> Bools:
@@ -252,8 +255,10 @@ def _look_every(rows: int) -> int:
 
 
 def _outages(shape: tuple[int, ...], draw: np.random.Generator) -> Bools:
-    """Return who is made silent when, (rows, n): a share of the stations, for a day and a half."""
-    blocks = draw.random((shape[0] // OUTAGE_ROWS + 1, shape[1])) < OUTAGE_SHARE
+    """Return who is made silent when, (rows, n): few or many stations, for a day and a half."""
+    times = shape[0] // OUTAGE_ROWS + 1
+    shares = np.resize(OUTAGE_SHARES, times)[:, None]
+    blocks = draw.random((times, shape[1])) < shares
     return np.asarray(np.repeat(blocks, OUTAGE_ROWS, axis=0)[: shape[0]], np.bool_)
 
 

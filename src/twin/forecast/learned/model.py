@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from twin.columns import Floats
+from twin.forecast.learned.alike import Past
 from twin.forecast.learned.linear import Linear
 from twin.forecast.learned.memory import STEPS
 from twin.forecast.learned.neighbours import Neighbours
@@ -24,6 +25,7 @@ class Model:
     fade      (STEPS,) share of today's deviation that is left
     high      (n,) 85th percentile over the history, NaN = never seen; None before a fit
     together  products of deviations, as in `Memory`; None before a fit
+    past      the history that silent stations are looked up in; None before a fit
     """
 
     near: Neighbours
@@ -33,6 +35,7 @@ class Model:
     linear: Linear | None = None
     trees: Trees | None = None
     silent_trees: Trees | None = None
+    past: Past | None = None
 
 
 def unfitted(near: Neighbours) -> Model:

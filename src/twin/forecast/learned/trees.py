@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from twin.columns import Floats
-from twin.forecast.learned.features import NAMES, Singles
+from twin.forecast.learned.features import Singles
 from twin.forecast.learned.kernels.trees import Counts, sum_trees
 
 ROUNDS: Final = 60
@@ -60,7 +60,7 @@ def predict(trees: Trees, table: Singles) -> Floats:
 
 
 def grow(table: Singles, target: Floats, weight: Floats, rounds: int) -> Trees:
-    """Fit trees by absolute error to (rows, len(NAMES)) features without NaN and (rows,) targets.
+    """Fit trees by absolute error to (rows, columns) features without NaN and (rows,) targets.
 
     The target is what came true minus the damped usual day. Same rows, same trees, bit by bit.
     """
@@ -73,7 +73,7 @@ def train(table: Singles, target: Floats, weight: Floats, rounds: int) -> Any:
 
     least = min(OPTIONS["min_data_in_leaf"], max(20, len(table) // 50))
     options = {**OPTIONS, "min_data_in_leaf": least}
-    data = lightgbm.Dataset(table, target, weight=weight, feature_name=list(NAMES), params=options)
+    data = lightgbm.Dataset(table, target, weight=weight, params=options)
     return lightgbm.train(options, data, rounds)
 
 
