@@ -88,14 +88,44 @@ class IncidentKind(StrEnum):
     WEATHER = "weather"
 
 
+class RoadWeather(StrEnum):
+    """What the weather does to roads."""
+
+    RAIN = "rain"
+    SNOW = "snow"
+    ICE = "ice"
+    VISIBILITY = "visibility"
+
+
+class Intensity(StrEnum):
+    """How much of it."""
+
+    LIGHT = "light"
+    MODERATE = "moderate"
+    HEAVY = "heavy"
+
+
+Area = Annotated[
+    tuple[float, float, float, float],
+    Meta(description="west, south, east and north in WGS84 degrees"),
+]
+
+
 class Incident(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something on a link that takes capacity away, from `time` until `until` (open if empty)."""
+    """Something that takes capacity away, from `begins` or `time` until `until` (open if empty).
+
+    It is on a link. Road weather (`weather`) is on a link, in an area, or on the whole map.
+    """
 
     id: Id
-    link: Name
-    time: Moment
+    time: Annotated[datetime, Meta(tz=True, description="of this word; since when, too")]
     kind: IncidentKind
+    link: Annotated[str, Meta(max_length=128, description="id in the map")] = ""
+    begins: Moment | None = None
     until: Moment | None = None
+    weather: RoadWeather | None = None
+    intensity: Intensity = Intensity.MODERATE
+    area: Area | None = None
     position_m: Annotated[float, Meta(ge=0, description="from the start of the link, m")] = 0.0
     lanes_closed: Annotated[int, Meta(ge=0, le=20)] = 0
     capacity_share: Annotated[float, Meta(ge=0, le=1, description="what is left")] = 1.0

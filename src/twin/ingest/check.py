@@ -20,7 +20,7 @@ import numpy as np
 from twin.clock import iso_from_us, us_from_datetime, us_from_seconds
 from twin.columns import Bools, Floats, Ints
 from twin.errors import Fault
-from twin.events import Authorisation, Incident, Passage, Reading, SignalStatus, Topic
+from twin.events import Authorisation, Incident, IncidentKind, Passage, Reading, SignalStatus, Topic
 from twin.ingest.decode import HIDDEN, PRIVATE, DecodedReadings, Faults
 from twin.ingest.texts import rows_with_control, text_faults
 from twin.network.model import SingleMap
@@ -122,14 +122,18 @@ class Checker:
 
     def _incident(self, event: Incident) -> Iterator[Fault]:
         row = self.network.link_rows.get(event.link)
-        if row is None:
+        if row is None and event.weather is not None and not event.link:
+            pass
+        elif row is None:
             yield Fault("link", _brief(event.link), "is no link of the map", "unknown_link")
         elif event.position_m > self.network.links[row].length_m + 1.0:
             rule = f"must be within the link, {self.network.links[row].length_m:.0f} m long"
             yield Fault("position_m", str(event.position_m), rule)
+        yield from weather_faults(event)
+        yield from moment_faults("begins", event.begins)
         yield from moment_faults("until", event.until)
-        if event.until is not None and event.until < event.time:
-            yield Fault("until", _moment(event.until), "must not be before `time`")
+        if event.until is not None and event.until < (event.begins or event.time):
+            yield Fault("until", _moment(event.until), "must not be before `time` and `begins`")
 
     def _status(self, event: SignalStatus) -> Iterator[Fault]:
         row = self.network.junction_rows.get(event.junction)
@@ -152,6 +156,19 @@ class Checker:
             yield Fault("valid_to", _moment(event.valid_to), "must be after `valid_from`")
         if not all(_TOKEN.fullmatch(token) for token in event.tokens):
             yield Fault("tokens", HIDDEN, "must be tokens of 32 hex digits, not plates")
+
+
+def weather_faults(event: Incident) -> Iterator[Fault]:
+    """Refuse weather that is no kind `weather`, an area beside a link, and an area of nothing."""
+    if event.weather is not None and event.kind is not IncidentKind.WEATHER:
+        yield Fault("weather", event.weather, "goes with the kind weather only")
+    if event.area is None:
+        return
+    if event.weather is None or event.link:
+        yield Fault("area", str(event.area), "goes with `weather` and without `link` only")
+    west, south, east, north = event.area
+    if not (-180 <= west < east <= 180 and -90 <= south < north <= 90):
+        yield Fault("area", str(event.area), "must be west, south, east, north in degrees")
 
 
 def moment_faults(name: str, moment: datetime | None) -> Iterator[Fault]:

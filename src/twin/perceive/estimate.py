@@ -31,9 +31,10 @@ from twin.perceive.kernels.sensors import (
 from twin.perceive.layout import Layout, layout_of
 from twin.perceive.outcome import measured_speed
 from twin.perceive.profile import LocalTime, empty_profile, link_profile
-from twin.perceive.state import LinkState, Measured
+from twin.perceive.state import LinkState, Measured, Origin
 from twin.perceive.trend import Trend, flow_trend
 from twin.perceive.vehicle_length import effective_lengths, empty_lengths, learn_lengths
+from twin.perceive.weather import WeatherShares
 
 HEADING_S = 900.0  # over which a growth is carried from links with counts to those without
 
@@ -142,11 +143,23 @@ class Perception:
             occupancy_frac=self._memory.newest_values[:, 2].copy(),
         )
 
-    def link_state(self, now_us: int) -> LinkState:
-        """Return the estimate of every link at `now_us`."""
-        found, usual = self._combined(*self._said(now_us)), self._usual(now_us)
-        kernel.fill_links(self.layout.places, usual, found)
+    def link_state(self, now_us: int, weather: WeatherShares | None = None) -> LinkState:
+        """Return the estimate of every link at `now_us`, with what known weather leaves of roads.
+
+        Weather counts where no detector of a link says how fast its traffic is.
+        """
+        found = self._combined(*self._said(now_us, weather))
+        kernel.fill_links(self._places(weather), self._usual(now_us, weather), found)
+        if weather is not None:
+            guessed = (found.origins & kernel.USUAL > 0) & (weather.speed < 1.0)
+            found.origins[guessed] |= Origin.WEATHER
         return _links(now_us, found)
+
+    def _places(self, weather: WeatherShares | None) -> kernel.Places:
+        places = self.layout.places
+        if weather is None:
+            return places
+        return places._replace(capacity_vps=places.capacity_vps * weather.capacity)
 
     def followed(self, state: LinkState) -> LinkState:
         """Return the state of a moment with the motorways as their cells have them."""
@@ -154,20 +167,26 @@ class Perception:
             state, self._memory.ring_bin, self._memory.ring_sums, failed=self.health().failed
         )
 
-    def belief(self, now_us: int) -> Belief:
+    def belief(self, now_us: int, weather: WeatherShares | None = None) -> Belief:
         """Return the estimate of every link at `now_us`, with how it wanders and where it heads."""
-        said, freshness = self._said(now_us)
+        said, freshness = self._said(now_us, weather)
         found = self._combined(said, freshness)
-        usual = self._usual(now_us)
-        kernel.fill_links(self.layout.places, usual, found)
+        usual = self._usual(now_us, weather)
+        kernel.fill_links(self._places(weather), usual, found)
         steady_vps, growth_vps2 = self._heading(now_us, said, freshness, usual)
         return _belief(now_us, found, steady_vps, growth_vps2)
 
-    def _usual(self, now_us: int) -> Floats:
-        """Return the usual state of this moment, (links, 4) as `profile`."""
-        return np.asarray(self.profile(np.array([now_us], np.int64))[0], np.float64)
+    def _usual(self, now_us: int, weather: WeatherShares | None = None) -> Floats:
+        """Return the usual state of this moment, (links, 4) as `profile`, slowed by weather."""
+        usual = np.asarray(self.profile(np.array([now_us], np.int64))[0], np.float64)
+        if weather is not None:
+            usual[:, 0] *= weather.speed
+            usual[:, 1] *= weather.speed**2
+        return usual
 
-    def _said(self, now_us: int) -> tuple[Floats, Ints]:
+    def _said(
+        self, now_us: int, weather: WeatherShares | None = None
+    ) -> tuple[Floats, Ints]:
         """Return what the last minutes of every sensor tell, and how fresh it is.
 
         A detector that failed says nothing, as if there were none.
@@ -175,6 +194,8 @@ class Perception:
         said = np.empty((len(self._memory.newest), SAID_FIELDS))
         freshness = np.empty(len(said), np.int64)
         free_mps, share = self.layout.sensor_free_mps, self.layout.space_share
+        if weather is not None:
+            free_mps = free_mps * weather.speed[self.layout.sensor_link]
         read_sensors(now_us, self._memory, free_mps, share, said, freshness)
         lengths = effective_lengths(self._memory.length_sums, self.layout.places.sensor_lanes)
         said[:, LENGTH], said[:, LENGTH_FRAC] = lengths.length_m, lengths.sd_frac
