@@ -16,6 +16,7 @@ import numpy as np
 
 from twin.columns import ReadingBatch
 from twin.errors import Fault, InputError
+from twin.ingest.topics import InnerTopic
 from twin.log.contract import Records
 
 MOST_ROWS: Final = 12_000
@@ -149,13 +150,17 @@ class AppliedStage:
         """Read ids as rows of another version of the map from now on."""
         self._sensor_rows = sensor_rows
 
-    def take(self, fetched: Sequence[Records]) -> tuple[ReadingBatch, dict[int, Mark]]:
+    def take(
+        self, fetched: Sequence[Records], *, after: ReadingBatch | None = None
+    ) -> tuple[ReadingBatch, dict[int, Mark]]:
         """Return the new rows of a fetch, and how far each of its partitions was taken.
+
+        The rows follow those of `after`, if there are any.
 
         Raises InputError, nothing taken, for a record that no worker wrote.
         """
         taken = dict(self._taken)
-        batches: list[ReadingBatch] = []
+        batches: list[ReadingBatch] = [] if after is None else [after]
         ranges: list[tuple[str, int, int]] = []
         repeated = 0
         for records in fetched:
@@ -178,3 +183,9 @@ class AppliedStage:
         self._taken, self.repeated = taken, self.repeated + repeated
         self.ranges = tuple(ranges)
         return ReadingBatch.concatenate(batches), moved
+
+
+def apart(fetched: Sequence[Records]) -> tuple[list[Records], list[Records]]:
+    """Tell what is still to be judged from what others have judged and handed on."""
+    judging = [one for one in fetched if one.place.topic != InnerTopic.APPLIED]
+    return judging, [one for one in fetched if one.place.topic == InnerTopic.APPLIED]

@@ -13,9 +13,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, Protocol
-
-import numpy as np
 
 from twin.clock import Clock
 from twin.errors import BackendError, FencedError
@@ -104,8 +103,8 @@ class GroupWorker:
             lateness_passage_us=policy.lateness_passage_us,
         )
         self._patience = Patience("worker", policy.first_pause_s)
-        self._group = Patience("group", policy.first_pause_s, stopping=self._patience.stopping)
-        self._fetching = Patience("fetch", policy.first_pause_s, stopping=self._patience.stopping)
+        self._group = self._patience.beside("group")
+        self._fetching = self._patience.beside("fetch")
         self.relay = Relay(log=log, database=database, share=self._share, at_once=_RELAYED_AT_ONCE)
         self._membership = join(self._given, self._let_go)
         self._vitals = Vitals()
@@ -132,18 +131,9 @@ class GroupWorker:
 
     def health(self) -> WorkerHealth:
         """Say how the worker is at this moment."""
-        vitals = self._vitals
         waits = (self._patience, self._group, self._fetching, self.relay.patience)
-        return WorkerHealth(
-            state=vitals.state,
-            positions={str(place): offset for place, offset in self._positions.items()},
-            lag={str(place): count for place, count in vitals.lag.items()},
-            last_commit_us=vitals.last_commit_us,
-            problem=next((wait.problem for wait in waits if wait.problem is not None), None),
-            lost={str(place): count for place, count in vitals.lost.items()},
-            records=vitals.records,
-            commits=vitals.commits,
-            timings=vitals.timings.steps(),
+        return replace(
+            self._vitals.told(self._positions, waits),
             published=self.relay.published,
             rebuilt=self._rebuilt + (self._reader.rebuilt if self._reader is not None else 0),
         )
@@ -287,7 +277,7 @@ class GroupWorker:
         self._network = network
         self._sensor_ids = [str(sensor.id) for sensor in network.sensors]
         checker = Checker(network, self._policy.future_us / SECOND_US)
-        self._judge.stand_on(checker, np.full(len(self._sensor_ids), -1, np.int64))
+        self._judge.stand_on(checker)
 
     async def _remember(self) -> None:
         """Stand where the last commits of our partitions stood, whoever wrote them."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from twin.ingest.patience import Patience
 from twin.ingest.timings import Timing, Timings
 from twin.log.contract import Place
 
@@ -68,3 +69,18 @@ class Vitals:
     records: int = 0
     commits: int = 0
     timings: Timings = field(default_factory=Timings)
+
+    def told(self, positions: Mapping[Place, int], waits: Iterable[Patience]) -> WorkerHealth:
+        """Return what every worker can say of itself; `waits`: where it may wait for servers."""
+        return WorkerHealth(
+            state=self.state,
+            positions={str(place): offset for place, offset in positions.items()},
+            lag={str(place): count for place, count in self.lag.items()},
+            last_commit_us=self.last_commit_us,
+            last_tick_us=self.last_tick_us,
+            problem=next((wait.problem for wait in waits if wait.problem is not None), None),
+            lost={str(place): count for place, count in self.lost.items()},
+            records=self.records,
+            commits=self.commits,
+            timings=self.timings.steps(),
+        )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from twin.columns import Ints, ReadingBatch
 from twin.errors import BackendError
 from twin.events import Topic
@@ -59,6 +61,18 @@ class JudgedFetch:
             found.update(judged.watermarks)
         return found
 
+    def stored(self) -> dict[str, Any]:
+        """Return the fields of a `Commit` that follow from the records alone."""
+        return {
+            "watermarks": self.watermarks,
+            "event_keys": self.event_keys,
+            "observations": self.readings.observations,
+            "passages": self.kept(Topic.ANPR_READ),
+            "authorisations": self.kept(Topic.AUTHORISATION),
+            "dead_letters": self.dead_letters,
+            "tallies": self.tallies,
+        }
+
     def kept(self, topic: Topic) -> list[Any]:
         """Return what history keeps of a topic: applied and late."""
         judged = self.events.get(topic, JudgedEvents())
@@ -95,12 +109,15 @@ class Judge:
             {place: us for place, us in watermarks.items() if place not in of_readings}
         )
 
-    def stand_on(self, checker: Checker, newest_us: Ints) -> None:
+    def stand_on(self, checker: Checker, newest_us: Ints | None = None) -> None:
         """Judge by another version of the map from now on; how far event time has come stays.
 
-        newest_us   (sensors,) newest applied time of each sensor of that map, -1 for none
+        newest_us   (sensors,) newest applied time of each sensor of that map, -1 for none;
+                    None knows of none
         """
         self._sensor_ids = [str(sensor.id) for sensor in checker.network.sensors]
+        if newest_us is None:
+            newest_us = np.full(len(self._sensor_ids), -1, np.int64)
         self._readings = self._readings.on(checker, newest_us)
         self._events.stand_on(checker)
 

@@ -32,6 +32,10 @@ class Patience:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _pause_s: float = 0.0
 
+    def beside(self, name: str) -> Patience:
+        """Return another that stops with this one."""
+        return Patience(name, self.first_pause_s, stopping=self.stopping)
+
     async def until_done(self, work: Callable[[], Awaitable[Result]]) -> Result:
         """Return what `work` returns. Raises BackendError only once we are stopping."""
         while True:

@@ -15,31 +15,28 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-import msgspec
-import numpy as np
-
 from twin import tracing
-from twin.clock import Clock, datetime_from_us
-from twin.columns import Ints, ReadingBatch
-from twin.control.devices.orders import DeviceControl
-from twin.control.signals.controller import SignalControl
-from twin.errors import BackendError
-from twin.events import DecisionEvent, Tick, Topic
+from twin.clock import Clock
+from twin.columns import Ints
+from twin.events import DecisionEvent
 from twin.forecast.first import make_forecast
 from twin.ingest.ahead import Ahead
-from twin.ingest.applied import AppliedStage, Mark
+from twin.ingest.applied import AppliedStage, Mark, apart
 from twin.ingest.backlog import Backlog
 from twin.ingest.check import Checker
+from twin.ingest.due import Due, beat_record, decision_records
+from twin.ingest.fetching import fetch_or_rest
 from twin.ingest.forecasting import ForecastCycle, Swap
 from twin.ingest.health import Vitals, WorkerHealth
 from twin.ingest.journal import Journal
 from twin.ingest.judging import Judge, newest_arrival_us
 from twin.ingest.lag import LagProbe, count_lost
-from twin.ingest.map_change import MapSwitch, Turn, map_in_use, snapshot_of
+from twin.ingest.map_change import MapSwitch, Turn, map_in_use
 from twin.ingest.order import NEVER_US
 from twin.ingest.patience import Patience
 from twin.ingest.policy import WorkerPolicy
 from twin.ingest.recovery import Recovery, Start
+from twin.ingest.refusals import Refusals
 from twin.ingest.relay import Relay
 from twin.ingest.roles import ProcessRole
 from twin.ingest.topics import InnerTopic, Topics
@@ -54,17 +51,15 @@ from twin.store.commit import write_commit
 from twin.store.database import Database
 from twin.store.map_changes import asked_changes
 from twin.store.outbox import EVERYTHING, Share
-from twin.store.records import Commit, MinutePicture, Outgoing, Snapshot
+from twin.store.records import Commit
 from twin.units import SECOND_US
 
 _LOG: Final = logging.getLogger(__name__)
-_ENCODER: Final = msgspec.json.Encoder()
 _FETCH_S: Final = 0.5
 """Longest wait for records, wall time: a stop is noticed within it."""
 _STOP_S: Final = 3.0
 _STOP_AWAY_S: Final = 1.0
 """A stop waits so long for a batch that is under way while a server is known to be away."""
-_MINUTE_US: Final = 60 * SECOND_US
 
 
 class Worker:
@@ -113,11 +108,8 @@ class Worker:
         self._offload = Offload()
         self._forecasts: ForecastCycle | None = None
         self._patience = Patience("worker", policy.first_pause_s)
-        self._fetching = Patience("fetch", policy.first_pause_s, stopping=self._patience.stopping)
-        self._maps = MapSwitch(
-            database,
-            Patience("map change", policy.first_pause_s, stopping=self._patience.stopping),
-        )
+        self._fetching = self._patience.beside("fetch")
+        self._maps = MapSwitch(database, self._patience.beside("map change"))
         self._journal = Journal(database, on=policy.steps)
         self._vitals = Vitals()
         self._lag = LagProbe(log, self._vitals)
@@ -126,10 +118,9 @@ class Worker:
         self._reader: WatchedReader | None = None
         self._positions: dict[Place, int] = {}
         self._epochs: dict[Place, int] = {}
-        self._snapshot_due_us = NEVER_US
-        self._minute_us = NEVER_US
+        self._due = Due(policy)
         self._tick_due_us = NEVER_US
-        self._refusals_told: dict[str, int] = {}
+        self._refusals = Refusals()
 
     @property
     def live(self) -> Live:
@@ -202,12 +193,12 @@ class Worker:
         self._maps.resume(await self._patience.until_done(lambda: asked_changes(self._database)))
         self._positions, self._epochs = start.positions, start.epochs
         self._live.restore_decisions(start.decisions)
-        if self._live.book.dropped:
-            _LOG.warning("stored_stages_dropped", extra={"decisions": self._live.book.dropped})
         await self._begin_journal()
         if start.snapshot_us is not None:
-            self._snapshot_due_us = start.snapshot_us + self._policy.snapshot_us
-        self._reader = await self._patience.until_done(self._open_reader)
+            self._due.snapshot_was(start.snapshot_us)
+        self._reader = await self._patience.until_done(
+            lambda: WatchedReader.open(self._log, self._positions, stall_s=self._policy.stall_s)
+        )
         if self._policy.forecasts:
             self._forecasts = ForecastCycle(
                 self._live,
@@ -217,8 +208,7 @@ class Worker:
                 timings=self._vitals.timings,
             )
         self._vitals.state = "running"
-        for finding in self._live.signals.findings:
-            _LOG.warning("junction_not_controlled", extra={"finding": str(finding)})
+        self._refusals.tell_start(self._live)
         _LOG.info("worker_started", extra={"partitions": len(self._positions)})
 
     async def _begin_journal(self) -> None:
@@ -227,9 +217,6 @@ class Worker:
         written = self._journal.started(self._live, now_us, self._positions)
         if written:
             await self._store(Commit(epochs=self._epochs, **written), now_us)
-
-    async def _open_reader(self) -> WatchedReader:
-        return await WatchedReader.open(self._log, self._positions, stall_s=self._policy.stall_s)
 
     def _recovery(self) -> Recovery:
         return Recovery(
@@ -248,9 +235,8 @@ class Worker:
         self._live, self._topics = live, Topics(live.network)
         self._checker = Checker(live.network, self._policy.future_us / SECOND_US)
         self._applied.stand_on(live.network.sensor_rows)
-        known = np.full(len(live.network.sensors), -1, np.int64)
         self._ahead.stand_on(self._checker)
-        self._judge.stand_on(self._checker, known if newest_us is None else newest_us)
+        self._judge.stand_on(self._checker, newest_us)
         if self._forecasts is not None:
             self._forecasts.stand_on(live)
 
@@ -268,20 +254,10 @@ class Worker:
 
     def health(self) -> WorkerHealth:
         """Say how the worker is at this moment."""
-        vitals, cycle = self._vitals, self._forecasts
-        now_us = self._clock.now_us()
-        problems = (self._patience.problem, self._fetching.problem, self.relay.patience.problem)
-        return WorkerHealth(
-            state=vitals.state,
-            positions={str(place): offset for place, offset in self._positions.items()},
-            lag={str(place): count for place, count in vitals.lag.items()},
-            last_commit_us=vitals.last_commit_us,
-            last_tick_us=vitals.last_tick_us,
-            problem=next((problem for problem in problems if problem is not None), None),
-            lost={str(place): count for place, count in vitals.lost.items()},
-            records=vitals.records,
-            commits=vitals.commits,
-            timings=vitals.timings.steps(),
+        cycle, lag, now_us = self._forecasts, self._vitals.lag, self._clock.now_us()
+        waits = (self._patience, self._fetching, self.relay.patience)
+        return replace(
+            self._vitals.told(self._positions, waits),
             forecasts=cycle.made if cycle is not None else 0,
             forecasts_dropped=cycle.dropped if cycle is not None else 0,
             published=self.relay.published,
@@ -289,8 +265,8 @@ class Worker:
             junction_findings=len(self._live.signals.findings),
             decisions_dropped=self._live.book.dropped,
             rebuilt=self._reader.rebuilt if self._reader is not None else 0,
-            behind_s=self._backlog.behind_s(vitals.lag, now_us),
-            idle=tuple(str(place) for place in self._backlog.idle(vitals.lag, now_us)),
+            behind_s=self._backlog.behind_s(lag, now_us),
+            idle=tuple(str(place) for place in self._backlog.idle(lag, now_us)),
         )
 
     async def _work(self) -> None:
@@ -306,33 +282,20 @@ class Worker:
     async def _fetch(self, timeout_s: float) -> list[Records]:
         """Fetch once; while the log is away, rest at most until the next tick and give nothing."""
         assert self._reader is not None
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + timeout_s
-        try:
-            fetched = await self._reader.fetch(
-                max_records=self._policy.max_records, timeout_s=timeout_s
-            )
-        except BackendError as error:
-            self._fetching.failed(error)
-            await self._fetching.rest(at_most_s=max(end_s - loop.time(), 0.001))
-            return []
-        self._fetching.went_well()
-        return fetched
+        most = self._policy.max_records
+        return await fetch_or_rest(self._reader, self._fetching, most, timeout_s)
 
     async def _take(self, fetched: Sequence[Records]) -> None:
         """Judge, observe and commit one fetch."""
         count_lost(self._vitals, fetched)
-        handed_on = [one for one in fetched if one.place.topic == InnerTopic.APPLIED]
-        judging = [one for one in fetched if one.place.topic != InnerTopic.APPLIED]
+        judging, handed_on = apart(fetched)
         journey = tracing.taken(records.headers for records in fetched)
         with self._vitals.timings.of("judge"):
             judged = await self._patience.until_done(lambda: self._judge.judge(judging))
         journey = tracing.judged(journey, sum(len(records) for records in fetched))
-        batch = judged.live
-        marks: dict[int, Mark] = {}
+        batch, marks = judged.live, dict[int, Mark]()
         if handed_on:
-            readings, marks = self._applied.take(handed_on)
-            readings = ReadingBatch.concatenate([batch.readings, readings])
+            readings, marks = self._applied.take(handed_on, after=batch.readings)
             batch = replace(batch, readings=readings, now_us=newest_arrival_us(fetched))
         with self._vitals.timings.of("observe"):
             decided = self._live.observe(batch)
@@ -342,17 +305,11 @@ class Worker:
             Commit(
                 epochs={place: self._epochs[place] for place in moved},
                 positions=moved,
-                watermarks=judged.watermarks,
+                **judged.stored(),
                 marks=marks,
-                event_keys=judged.event_keys,
-                observations=judged.readings.observations,
-                passages=judged.kept(Topic.ANPR_READ),
-                authorisations=judged.kept(Topic.AUTHORISATION),
                 decisions=decided,
-                dead_letters=judged.dead_letters,
-                tallies=judged.tallies,
-                outgoing=self._decision_records(decided, now_us),
-                snapshot=self._snapshot(now_us),
+                outgoing=decision_records(self._topics, decided, now_us),
+                snapshot=self._due.snapshot(self._live, now_us),
                 map_changes=self._maps.ask(judged.live.acts, now_us),
                 **self._journal.batch(
                     self._live,
@@ -389,19 +346,12 @@ class Worker:
             swap = cycle.take(now_us)
         with self._vitals.timings.of("decide"):
             decided = turn.decisions + self._live.decide(now_us, offsets=offsets)
-        self._tell_refused()
+        self._refusals.tell(self._live)
         with self._vitals.timings.of("picture"):
             picture = self._live.picture(now_us)
-        beat = Tick(
-            time=datetime_from_us(now_us),
-            offsets=offsets,
-            forecast=swap.taken,
-            dropped=swap.dropped,
-            map_version=picture.map_version,
-        )
         outgoing = [
-            *self._decision_records(decided, now_us),
-            Outgoing(self._topics.place(Topic.TICK), _ENCODER.encode(beat), now_us),
+            *decision_records(self._topics, decided, now_us),
+            beat_record(self._topics, picture, offsets, swap),
         ]
         await self._store(
             Commit(
@@ -409,7 +359,7 @@ class Worker:
                 decisions=decided,
                 outgoing=outgoing,
                 snapshot=turn.snapshot,
-                minute=self._minute(picture),
+                minute=self._due.minute(picture),
                 scores=self._live.closed_scores(),
                 map_changes=turn.changes,
                 **self._journal.tick(
@@ -440,26 +390,6 @@ class Worker:
         self._maps.begin(self._live)
         self._lag.ask(self._positions)
 
-    def _tell_refused(self) -> None:
-        """Log what the safety gates refused since the last beat."""
-        gates: dict[str, SignalControl | DeviceControl] = {
-            "signal_request_refused": self._live.signals,
-            "device_request_refused": self._live.devices,
-        }
-        for event, asked in gates.items():
-            fresh = min(asked.unsafe_count - self._refusals_told.get(event, 0), len(asked.unsafe))
-            self._refusals_told[event] = asked.unsafe_count
-            for _, problem in list(asked.unsafe)[len(asked.unsafe) - fresh :]:
-                _LOG.warning(
-                    event,
-                    extra={
-                        "rule": problem.rule,
-                        "junction": problem.junction,
-                        "value": problem.value,
-                        "limit": problem.limit,
-                    },
-                )
-
     async def _store(self, commit: Commit, now_us: int) -> None:
         with self._vitals.timings.of("commit"):
             await self._patience.until_done(lambda: write_commit(self._database, commit))
@@ -467,28 +397,3 @@ class Worker:
         self._vitals.last_commit_us = now_us
         if commit.outgoing:
             self.relay.wake()
-
-    def _decision_records(self, decided: Sequence[DecisionEvent], now_us: int) -> list[Outgoing]:
-        place = self._topics.place(Topic.DECISION)
-        return [Outgoing(place, _ENCODER.encode(event), now_us) for event in decided]
-
-    def _snapshot(self, now_us: int) -> Snapshot | None:
-        if now_us < self._snapshot_due_us:
-            return None
-        self._snapshot_due_us = now_us + self._policy.snapshot_us
-        return snapshot_of(self._live, now_us)
-
-    def _minute(self, picture: Picture) -> MinutePicture | None:
-        minute_us = picture.time_us - picture.time_us % _MINUTE_US
-        if not self._policy.minutes or minute_us == self._minute_us:
-            return None
-        self._minute_us = minute_us
-        links = picture.links
-        return MinutePicture(
-            time_us=minute_us,
-            map_version=picture.map_version,
-            speed_mps=links.speed_mps.astype(np.float32).tobytes(),
-            flow_vps=links.flow_vps.astype(np.float32).tobytes(),
-            density_vpm=links.density_vpm.astype(np.float32).tobytes(),
-            source=links.source.tobytes(),
-        )
