@@ -170,8 +170,47 @@ def test_sums_survive_a_restart_and_nothing_grows() -> None:
         assert len(scored._waiting) <= 62
     again = board(links=2)
     again.restore(scored.state())
-    assert again.scores().samples == pytest.approx(scored.scores().samples, rel=1e-6)
+    assert np.array_equal(again.scores().samples, scored.scores().samples)
     assert again.due((FIRST + 300) * MINUTE_US) == scored.due((FIRST + 300) * MINUTE_US)
     other = board(links=3)
     other.restore(scored.state())
     assert not other.scores().samples.any()
+
+
+def test_a_restart_goes_on_to_the_bit_and_keeps_the_measured_links_alone() -> None:
+    went_on, links = board(links=500), 500
+    row = np.full(links, NONE)
+    row[[3, 7]] = 20.3, 17.1
+    for minute in range(90):
+        add(went_on, FIRST + minute, [21.1] * links, row.tolist(), [NONE] * links)
+        run(went_on, FIRST + minute, row.tolist())
+    kept = went_on.state()
+    assert kept["score_links"].tolist() == [3, 7]
+    assert sum(array.nbytes for array in kept.values()) < 10_000  # all links: 336,000
+    again = board(links=links)
+    again.restore(kept)
+    again._waiting = dict(went_on._waiting)
+    for scored in (went_on, again):
+        for minute in range(90, 200):
+            add(scored, FIRST + minute, [21.1] * links, row.tolist(), [NONE] * links)
+            run(scored, FIRST + minute, row.tolist())
+    before, after = went_on.state(), again.state()
+    assert all(before[name].tobytes() == after[name].tobytes() for name in before)
+    assert np.array_equal(went_on.scores().link_skill, again.scores().link_skill, equal_nan=True)
+
+
+def test_sums_of_every_link_as_they_were_kept_once_are_taken() -> None:
+    scored = board(links=2)
+    add(scored, FIRST, [21.0, 19.0], [22.0, NONE], [NONE, NONE])
+    run(scored, FIRST, [20.0, NONE])
+    run(scored, FIRST + 30, [20.0, NONE])
+    once = scored.state()
+    del once["score_links"]
+    once["score_scored"] = once["score_scored"][:1]
+    for name in ("score_old_sums", "score_hour_sums"):
+        whole = np.zeros((*once[name].shape[:2], 2), np.float32)
+        whole[:, :, :1] = once[name]
+        once[name] = whole
+    again = board(links=2)
+    again.restore(once)
+    assert again.scores().samples.tolist() == scored.scores().samples.tolist() == [6.0, 0.0]

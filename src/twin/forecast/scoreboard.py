@@ -99,18 +99,18 @@ class Scores:
     turns: Floats
 
     @classmethod
-    def of(cls, sums: Floats, turns: Floats) -> Scores:
+    def of(cls, sums: npt.NDArray[np.float32], turns: Floats) -> Scores:
         """Make them of sums (fields, steps, links) and turns."""
-        pooled: Floats = sums.sum(axis=1)
+        pooled: Floats = sums.sum(axis=1, dtype=np.float64)
         link_skill = skill_of(pooled)
         samples = pooled[Field.SAMPLES]
         return cls(
-            skill=skill_of(sums).astype(np.float16),
+            skill=skill_of(sums.astype(np.float64)).astype(np.float16),
             link_skill=link_skill.astype(np.float32),
             coverage=_share(pooled[Field.INSIDE], samples).astype(np.float32),
             samples=samples.astype(np.float32),
             distrusted=((samples >= LEAST_SAMPLES) & (link_skill < 0.0)).astype(np.uint8),
-            steps=sums.sum(axis=2),
+            steps=sums.sum(axis=2, dtype=np.float64),
             turns=turns,
         )
 
@@ -154,7 +154,8 @@ class Scoreboard:
         self._minutes = round(step_s / 60.0)
         self._waiting: dict[int, _Waiting] = {}
         self._scored: int | None = None
-        self._old_sums = np.zeros((len(Field), steps, len(free_mps)))
+        # as exact as a snapshot keeps them: what is restored is what went on
+        self._old_sums = np.zeros((len(Field), steps, len(free_mps)), np.float32)
         self._old_turns = np.zeros((len(Turn), len(TurnField), steps))
         self._hour_sums = np.zeros_like(self._old_sums)
         self._hour_turns = np.zeros_like(self._old_turns)
@@ -221,27 +222,40 @@ class Scoreboard:
         return self._shown
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the sums as arrays; forecasts that still wait are left out."""
+        """Return the sums as arrays; forecasts that still wait are left out.
+
+        Sums are kept of the links that have any: few of a city's links are measured.
+        """
+        scored = -1 if self._scored is None else self._scored
+        samples = self._old_sums[Field.SAMPLES] + self._hour_sums[Field.SAMPLES]
+        links = np.flatnonzero(samples.any(axis=0))
         return {
-            f"{_PREFIX}scored": np.array([-1 if self._scored is None else self._scored], np.int64),
-            f"{_PREFIX}old_sums": self._old_sums.astype(np.float32),
+            f"{_PREFIX}scored": np.array([scored, samples.shape[1]], np.int64),
+            f"{_PREFIX}links": links.astype(np.int32),
+            f"{_PREFIX}old_sums": self._old_sums[:, :, links],
             f"{_PREFIX}old_turns": self._old_turns.copy(),
-            f"{_PREFIX}hour_sums": self._hour_sums.astype(np.float32),
+            f"{_PREFIX}hour_sums": self._hour_sums[:, :, links],
             f"{_PREFIX}hour_turns": self._hour_turns.copy(),
         }
 
     def restore(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Go on from `state`; one of another size or from before there were scores is left."""
-        if f"{_PREFIX}old_sums" not in state:
+        """Go on from `state` of the same map; one from before there were scores is left.
+
+        Sums of every link, as they once were kept, are taken as well.
+        """
+        old = state.get(f"{_PREFIX}old_sums")
+        if old is None or old.shape[:2] != self._old_sums.shape[:2]:
             return
-        if state[f"{_PREFIX}old_sums"].shape != self._old_sums.shape:
+        scored, size = [*state[f"{_PREFIX}scored"].tolist(), old.shape[2]][:2]
+        if size != self._old_sums.shape[2]:
             return
+        links = state.get(f"{_PREFIX}links", np.arange(size))
         self._shown = None
-        scored = int(state[f"{_PREFIX}scored"][0])
         self._scored = None if scored < 0 else scored
-        self._old_sums = state[f"{_PREFIX}old_sums"].astype(np.float64)
+        self._old_sums[...], self._hour_sums[...] = 0.0, 0.0
+        self._old_sums[:, :, links] = old
+        self._hour_sums[:, :, links] = state[f"{_PREFIX}hour_sums"]
         self._old_turns = state[f"{_PREFIX}old_turns"].astype(np.float64)
-        self._hour_sums = state[f"{_PREFIX}hour_sums"].astype(np.float64)
         self._hour_turns = state[f"{_PREFIX}hour_turns"].astype(np.float64)
 
     def _close(self, minute: int) -> ScoreHour | None:
@@ -254,7 +268,7 @@ class Scoreboard:
             end_us=end_us,
             map_version=self._map_version,
             step_s=self._minutes * 60.0,
-            sums=self._hour_sums.astype(np.float32),
+            sums=self._hour_sums,
             turns=self._hour_turns.copy(),
         )
         scored_any = bool(self._hour_sums[Field.SAMPLES].any())
