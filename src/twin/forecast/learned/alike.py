@@ -74,4 +74,5 @@ def alike_block(
     )
     off = said.T - usual[:, stations]
     present = np.broadcast_to(off[0], (STEPS, len(stations)))
-    return np.nan_to_num(np.stack([off[1:], present, off[1:] - present], axis=2))
+    columns = np.stack([off[1:], present, off[1:] - present], axis=2)
+    return np.asarray(np.nan_to_num(columns), np.float64)
