@@ -7,7 +7,7 @@ A batch of readings is a set of equally long arrays, one row a reading, in the o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 import numpy as np
@@ -78,6 +78,7 @@ class PassageFact:
     `token` is empty when nothing was read. `candidates` are the tokens of the same string under
     every country that it may belong to, when the gate does not say which. `quality` says how the
     read became a plate: `exact`, `repaired`, `unusual`, `unread` (`control/access/identity.py`).
+    `vehicle` is its number of the day for travel times, 0 for none: never stored, never shown.
     """
 
     id: str
@@ -92,3 +93,4 @@ class PassageFact:
     sealed: str
     payload_hash: str
     quality: str = "exact"
+    vehicle: int = field(default=0, compare=False, repr=False)

@@ -14,8 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from twin.errors import Fault, InputError
+
+_DAY_US: Final = 86_400 * 1_000_000
+_TRAVEL_KEPT_US: Final = 2 * 3600 * 1_000_000
 
 
 class Purpose(StrEnum):
@@ -107,6 +111,35 @@ class KeyRing:
                 rule = f"the {purpose} key has {len(key.secret)} bytes, 32 are needed"
                 raise InputError(Fault("TWIN_KEYS", str(path), rule))
         return cls(keys)
+
+
+class TravelKeys:
+    """Keys for travel times: one a day, made here, kept in memory alone, destroyed with the day.
+
+    A number under such a key cannot be joined with that of another day, another start of the
+    service or another purpose.
+    """
+
+    def __init__(self) -> None:
+        """Have none yet."""
+        self._keys: dict[int, Key] = {}
+        self._now_us = 0
+
+    def advance(self, now_us: int) -> None:
+        """Destroy the keys of days that were over two hours ago."""
+        self._now_us = max(self._now_us, now_us)
+        self._keys = {day: key for day, key in self._keys.items() if day >= self._oldest}
+
+    @property
+    def _oldest(self) -> int:
+        return (self._now_us - _TRAVEL_KEPT_US) // _DAY_US
+
+    def at(self, time_us: int) -> Key | None:
+        """Return the key of a moment's UTC day; None: destroyed, or a day that is not there yet."""
+        day = time_us // _DAY_US
+        if not self._oldest <= day <= self._now_us // _DAY_US + 1:
+            return None
+        return self._keys.setdefault(day, Key.fresh(f"travel-{day}"))
 
 
 def _refuse_wide(path: Path, mode: int) -> None:

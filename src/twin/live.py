@@ -49,6 +49,7 @@ from twin.perceive.estimate import Perception
 from twin.perceive.incidents import Incidents
 from twin.perceive.state import LinkState
 from twin.perceive.travelled import streets_of, travelled
+from twin.perceive.trips import Trips
 from twin.picture import Picture
 
 _RULES = {DecisionKind.SIGNAL_STAGE: RULES, **dict.fromkeys(DEVICE_KINDS, DEVICE_RULES)}
@@ -135,6 +136,7 @@ class Live:
         self._learning = Learning(network, timezone=timezone or network.timezone)
         self._alerting = Alerting(network, self._perception)
         self._streets = streets_of(network)
+        self._trips = Trips(network)
         self._sequence = 0
 
     @property
@@ -169,6 +171,7 @@ class Live:
         self._incidents.observe(batch.incidents)
         self._observe_statuses(batch.statuses)
         self.learn(batch.authorisations)
+        self._trips.observe(batch.passages)
         made: list[DecisionEvent] = []
         for answer, now_us in batch.timed("acknowledgements"):
             made.extend(self._book.apply_acknowledgement(answer, now_us))
@@ -218,6 +221,7 @@ class Live:
             detectors=self._perception.health(),
             scores=self._scoring.scores(),
             alerts=self._alerting.alerts(),
+            trips=self._trips.advance(now_us),
         )
 
     def picture_ahead(self, picture: Picture, readings: ReadingBatch) -> Picture:

@@ -18,8 +18,12 @@ from twin.perceive.alerting import Alerts
 from twin.perceive.health.detectors import DetectorHealth
 from twin.perceive.kernels.digest import mix_words
 from twin.perceive.state import LinkState, Measured
+from twin.perceive.trips import TripTime
 
 _ENCODER: Final = msgspec.msgpack.Encoder(order="sorted")
+_UNHASHED: Final = frozenset(
+    {"time_us", "sequence", "forecast", "scores", "alerts", "trips", "provisional"}
+)
 _OWN_TIME: Final = frozenset({(LinkState, "time_us")})
 _SEED: Final = np.array([1, 2, 3, 4], np.uint64)
 
@@ -48,19 +52,20 @@ class Picture:
     alerts: Alerts = field(default_factory=Alerts)
     access: tuple[GateCount, ...] = ()
     provisional: bool = False
+    trips: tuple[TripTime, ...] = ()
 
     def content_hash(self, forecast_hash: str) -> str:
         """Return 32 hex digits over what is shown: no time of showing, no number of the picture.
 
-        Decisions about single vehicles stay out, counts of vehicles are in. Scores and
-        alerts stay out: they follow from minutes some of which are forgotten at a restart.
+        Decisions about single vehicles stay out, counts of vehicles are in. Scores, alerts and
+        travel times stay out: they follow from what is forgotten, some of it at a restart.
         `forecast_hash` stands for the content of the forecast in force (`forecast_digest`); ""
         for none.
         """
         digest = blake2b(digest_size=16)
         kept = tuple(one for one in self.decisions if one.kind is not DecisionKind.ACCESS)
         for part in fields(self):
-            if part.name in {"time_us", "sequence", "forecast", "scores", "alerts", "provisional"}:
+            if part.name in _UNHASHED:
                 continue
             value = kept if part.name == "decisions" else getattr(self, part.name)
             digest.update(part.name.encode())

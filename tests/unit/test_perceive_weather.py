@@ -57,8 +57,9 @@ def road() -> SingleMap:
 
 def weather(**fields: Any) -> Incident:
     """Make heavy rain on the whole map from START on."""
-    given = {"id": "w", "time": START, "kind": IncidentKind.WEATHER, "weather": RoadWeather.RAIN}
-    return Incident(**given | {"intensity": Intensity.HEAVY} | fields)
+    given: dict[str, Any] = {"id": "w", "time": START, "kind": IncidentKind.WEATHER}
+    given |= {"weather": RoadWeather.RAIN, "intensity": Intensity.HEAVY}
+    return Incident(**given | fields)
 
 
 def known(*incidents: Incident) -> Incidents:

@@ -41,6 +41,7 @@ from twin.api import (
     stream,
     street,
     tiles,
+    travel_times,
 )
 from twin.api.outer import Outer
 from twin.api.roles import MATRIX
@@ -53,6 +54,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *maps.ENDPOINTS,
     *picture.ENDPOINTS,
     *detectors.ENDPOINTS,
+    *travel_times.ENDPOINTS,
     *forecast.ENDPOINTS,
     *scores.ENDPOINTS,
     *corridors.ENDPOINTS,

@@ -82,6 +82,7 @@ MATRIX: Final[Mapping[tuple[str, str], Allowed]] = {
     ("GET", f"{API}/picture"): _TRAFFIC,
     ("GET", f"{API}/picture/measured"): _TRAFFIC,
     ("GET", f"{API}/detectors"): _TRAFFIC,
+    ("GET", f"{API}/travel-times"): _TRAFFIC,
     ("GET", f"{API}/forecast"): _TRAFFIC,
     ("GET", f"{API}/forecast/scores"): _TRAFFIC,
     ("GET", f"{API}/forecast/scores/hours"): _TRAFFIC,

@@ -24,7 +24,7 @@ from twin.ingest.order import NEVER_US, Verdict, Watermark
 from twin.ingest.readings import CONFLICT
 from twin.ingest.sealing import hidden, kept_payload, open_passage, open_wholes
 from twin.ingest.tally import count_verdicts, dead_letter, sources_of
-from twin.keys import KeyRing
+from twin.keys import KeyRing, TravelKeys
 from twin.log.contract import Place, Records
 from twin.store.records import DeadLetter, EventKey, Tally
 
@@ -70,6 +70,7 @@ class EventStage:
         self._keys = keys
         self._lateness_us = lateness_us
         self._known = known
+        self._travel = TravelKeys()
         self._watermarks: dict[Place, Watermark] = {}
 
     def resume(self, watermarks: Mapping[Place, int]) -> None:
@@ -153,7 +154,8 @@ class EventStage:
         faults: list[Fault] = []
         if topic is Topic.ANPR_READ:
             try:
-                opened = open_passage(event, self._keys)
+                self._travel.advance(int(records.arrival_us[row]))
+                opened = open_passage(event, self._keys, travel=self._travel)
             except InputError as error:
                 faults.extend(error.faults)
         found = self._checker.event(topic, event, int(records.arrival_us[row]))

@@ -22,7 +22,7 @@ from twin.events import Direction, Passage
 from twin.ids import derived_id
 from twin.ingest.decode import HIDDEN, UNREADABLE
 from twin.ingest.texts import CONTROL_RULE, has_control
-from twin.keys import KeyRing, Purpose
+from twin.keys import KeyRing, Purpose, TravelKeys
 from twin.seal import Plate, is_sealed, seal, token, unseal
 
 SEALED_WHOLE: Final = "sealed_whole"
@@ -72,12 +72,15 @@ def hidden(fault: Fault) -> Fault:
     return Fault(fault.field, HIDDEN, fault.rule, fault.reason)
 
 
-def open_passage(passage: Passage, keys: KeyRing) -> PassageFact:
+def open_passage(
+    passage: Passage, keys: KeyRing, *, travel: TravelKeys | None = None
+) -> PassageFact:
     """Open the envelope of a passage and put tokens in the place of plate and track.
 
-    The plate as read goes into an envelope of its own for the evidence key. Raises InputError
-    (`plate_not_sealed`, `seal_key_unknown`, `seal_broken`, or `invalid` for control characters)
-    that quotes nothing.
+    The plate as read goes into an envelope of its own for the evidence key. With `travel`, a
+    number of the day stands for the vehicle in travel times, which no other purpose has. Raises
+    InputError (`plate_not_sealed`, `seal_key_unknown`, `seal_broken`, or `invalid` for control
+    characters) that quotes nothing.
     """
     raw = ""
     if passage.plate:
@@ -88,6 +91,7 @@ def open_passage(passage: Passage, keys: KeyRing) -> PassageFact:
     first, candidates = tokens(identity, key=keys[Purpose.ACCESS])
     country = country_code(passage.country)
     track = _track_token(passage, keys)
+    number = 0 if travel is None else _travel_number(passage, raw, travel)
     # a keyed hash: the same passage sealed again is the same, and nobody can try all plates on it
     content = token(Plate(country, raw), key=keys[Purpose.ACCESS])
     return PassageFact(
@@ -108,6 +112,7 @@ def open_passage(passage: Passage, keys: KeyRing) -> PassageFact:
             track,
             content,
         ),
+        vehicle=number,
     )
 
 
@@ -209,6 +214,16 @@ def _envelope_fault(passage: Passage, keys: KeyRing) -> Fault | None:
     except InputError as error:
         return error.faults[0]
     return None
+
+
+def _travel_number(passage: Passage, raw: str, travel: TravelKeys) -> int:
+    """Return the vehicle's number of the day, 0 for none: unread, or of a day that is gone."""
+    identity = canonical(raw, passage.country)
+    key = travel.at(us_from_datetime(passage.time))
+    if key is None or not identity.plates:
+        return 0
+    one = token(Plate("", identity.plates[0].text), key=key)  # some gates do not see the country
+    return int.from_bytes(bytes.fromhex(one)[:8], "big", signed=True)
 
 
 def _track_token(passage: Passage, keys: KeyRing) -> str:

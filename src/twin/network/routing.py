@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -64,6 +64,21 @@ class Router:
             if link not in self._network.link_rows:
                 raise KeyError(link)
         return self._route(("link", start), ("link", end), first_s=self._time_s.get(start, 0.0))
+
+    def reached(
+        self, start: LinkId, *, within_s: float, wanted: Collection[str]
+    ) -> list[tuple[LinkId, ...]]:
+        """Return the fastest ways from a link to those of `wanted` within a time, by link."""
+        if ("link", start) not in self._graph:
+            return []
+        found = nx.single_source_dijkstra_path(
+            self._graph, ("link", start), cutoff=within_s, weight="time_s"
+        )
+        return [
+            tuple(LinkId(name) for kind, name in found[end] if kind == "link")
+            for end in sorted(("link", link) for link in wanted)
+            if end in found
+        ]
 
     def _route(
         self, start: tuple[str, str], end: tuple[str, str], *, first_s: float
