@@ -61,6 +61,23 @@ async def test_a_foreign_producer_arrives_when_the_broker_says(log: KafkaLog) ->
     assert records.arrival_us[0] > ARRIVAL_US // 2
 
 
+@pytest.mark.parametrize("said", [None, b"9" * 30, b"9" * 18, b"-1", b"noon", "\u0662".encode()])
+async def test_a_foreign_arrival_time_that_is_none_is_the_brokers(
+    log: KafkaLog, said: bytes | None
+) -> None:
+    """Whatever a foreign producer writes into our header stops nobody."""
+    producer = AIOKafkaProducer(bootstrap_servers=log.bootstrap)
+    await producer.start()
+    topic, headers = log.prefix + "readings", [("a", said), ("source", None)]
+    await producer.send_and_wait(topic, b"theirs", partition=0, headers=headers)
+    await producer.stop()
+    reader = await log.reader({ONE: 0})
+    (records,) = await reader.fetch(max_records=10, timeout_s=10.0)
+    await reader.close()
+    assert ARRIVAL_US // 2 < records.arrival_us[0] < 2 * ARRIVAL_US
+    assert records.headers[0] == {"source": ""}
+
+
 async def test_a_service_with_another_clock_may_append(log: KafkaLog) -> None:
     """Arrival times far before and far after the broker's clock are taken and come back."""
     times = [1, 32_503_680_000_000_000]

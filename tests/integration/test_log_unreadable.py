@@ -6,6 +6,8 @@ import struct
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.record.util import calc_crc32c
 from broker import Broker
 
 from ingest_city import START_US, reading
@@ -66,6 +68,41 @@ async def test_damaged_batch_is_a_dead_letter_and_the_next_is_taken(
     assert (tally.applied, tally.rejected) == (4 * 2 + 5, 0)
     assert letter.letter.payload == broken
     assert (letter.letter.offset, str(letter.letter.place)) == (4, "reading/0")
+    await house.log.close()
+
+
+async def send_nameless(house: House, value: bytes) -> bytes:
+    """Append a whole batch whose header has a name that is no text; return the header's place."""
+    assert isinstance(house.log, KafkaLog)
+    producer = AIOKafkaProducer(bootstrap_servers=house.log.bootstrap)
+    await producer.start()
+    batch = producer.create_batch()
+    batch.append(timestamp=1, key=None, value=value, headers=[("NAME", b"")])
+    batch.close()
+    raw = bytearray(batch._build())
+    at = raw.index(b"NAME")
+    raw[at : at + 4] = b"\xff\xfe\xff\xfe"
+    struct.pack_into(">I", raw, 17, calc_crc32c(bytes(raw[21:])))
+    batch._buffer = bytes(raw)
+    await (await producer.send_batch(batch, f"{house.log.prefix}{Topic.READING}", partition=0))
+    await producer.stop()
+    return bytes(raw[61:])
+
+
+async def test_header_whose_name_is_no_text_is_a_dead_letter(
+    kafka_broker: Broker, topic_prefix: str, sqlite_database: Database
+) -> None:
+    """The client library cannot read such a record at all; what stands around it is taken."""
+    house = House(KafkaLog(kafka_broker.bootstrap, topic_prefix), sqlite_database)
+    await house.open()
+    await house.send([reading()])
+    body = await send_nameless(house, reading(at_s=60.0))
+    await house.send([reading(at_s=120.0)], at_us=START_US + 120 * SECOND_US)
+    await house.work()
+    tally = (await house.totals())["probe", str(Topic.READING)]
+    (letter,) = await deadletters.list_letters(house.database)
+    assert (tally.applied, letter.letter.offset) == (2, 1)
+    assert letter.letter.payload.endswith(body)
     await house.log.close()
 
 

@@ -1,4 +1,5 @@
-"""What the client cannot read: a record batch whose checksum is wrong, fetched as it stands.
+"""What the client cannot read: a record batch whose checksum is wrong or whose header's name is
+no text, fetched as it stands.
 
 The client library raises on such a batch, again and again, and gives nothing of what stands before
 it in the same answer. So the partition is read here as bytes: what is whole before it is given as
@@ -52,8 +53,9 @@ def take_apart(whole: bytes, offset: int) -> Part:
     """Return the readable records from `offset` on, or the broken batch that stands there."""
     records: list[Any] = []
     for batch, body in _batches(whole):
-        if batch.validate_crc():
-            records.extend(record for record in batch if record.offset >= offset)
+        whole_records = _readable(batch)
+        if whole_records is not None:
+            records.extend(record for record in whole_records if record.offset >= offset)
         elif records:
             break
         else:
@@ -62,6 +64,16 @@ def take_apart(whole: bytes, offset: int) -> Part:
             (timestamp_ms,) = struct.unpack_from(">q", body, _MAX_TIMESTAMP_AT)
             return Part([], body, max(base + delta + 1, offset + 1), timestamp_ms)
     return Part(records)
+
+
+def _readable(batch: Any) -> list[Any] | None:
+    """Return the records of a batch; None where its checksum or the name of a header is wrong."""
+    if not batch.validate_crc():
+        return None
+    try:
+        return list(batch)
+    except UnicodeDecodeError:
+        return None
 
 
 def _batches(whole: bytes) -> Iterator[tuple[Any, bytes]]:

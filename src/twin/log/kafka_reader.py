@@ -25,6 +25,7 @@ _LOG: Final = logging.getLogger(__name__)
 ANSWER_S: Final = 10.0
 _QUIET_S: Final = 2.0  # after so long without a record, ask whether the broker is still there
 _CHECK_S: Final = 5.0
+_END_US: Final = 253_402_300_800 * 1_000_000  # no calendar goes beyond the year 9999
 
 
 async def connect_consumer(bootstrap: str) -> AIOKafkaConsumer:
@@ -89,7 +90,7 @@ class KafkaReader:
                 )
             except OffsetOutOfRangeError as error:
                 return [await self._skip(*lost) for lost in error.args[0].items()]
-            except CorruptRecordException:
+            except (CorruptRecordException, UnicodeDecodeError):
                 found = await self._around_broken()
         if found:
             self._heard_s = asyncio.get_running_loop().time()
@@ -209,6 +210,12 @@ class _Broken:
         self.timestamp = min(part.timestamp_ms, now_ms) if part.timestamp_ms > 0 else now_ms
 
 
+def _arrival_us(exact: str, timestamp_ms: int) -> int:
+    """Return the arrival time of the header, or the broker's where the header is none of ours."""
+    number = int(exact) if exact.isascii() and exact.isdigit() and len(exact) < 20 else _END_US
+    return number if number < _END_US else timestamp_ms * 1000
+
+
 def _records(place: Place, found: Sequence[Any]) -> Records:
     count = len(found)
     offsets = np.empty(count, np.int64)
@@ -217,11 +224,8 @@ def _records(place: Place, found: Sequence[Any]) -> Records:
     headers: list[dict[str, str]] = []
     for row, record in enumerate(found):
         offsets[row] = record.offset
-        texts = {name: bytes(text).decode(errors="replace") for name, text in record.headers}
-        exact = texts.pop(ARRIVAL_HEADER, "")
-        arrival_us[row] = (
-            int(exact) if exact.isascii() and exact.isdigit() else (record.timestamp * 1000)
-        )
+        texts = {name: (text or b"").decode(errors="replace") for name, text in record.headers}
+        arrival_us[row] = _arrival_us(texts.pop(ARRIVAL_HEADER, ""), record.timestamp)
         values.append(record.value or b"")
         headers.append(texts)
     return Records(
