@@ -24,9 +24,9 @@ from real_parts import require
 ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tools" / "faults"
 CORRIDOR = ROOT / "scenarios" / "corridor"
-EVENTS = 4000
+EVENTS = 3000
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(500)
 
 
 @pytest.fixture
@@ -51,7 +51,17 @@ def run(folder: Path, launcher: Launcher) -> Callable[..., Outcome]:
     """Give what runs an engine over the corridor."""
 
     def go(engine: str, *, faults: int, broken: str = "") -> Outcome:
-        setup = Setup(engine, folder, CORRIDOR, EVENTS, faults, seed=3, size_mb=700, broken=broken)
+        setup = Setup(
+            engine,
+            folder,
+            CORRIDOR,
+            EVENTS,
+            faults,
+            seed=3,
+            size_mb=700,
+            broken=broken,
+            forecasters=1,
+        )
         return Run(setup, lambda *_: None, launcher).go()
 
     return go

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ from fault_readings import (
 
 SHARE_JSON: Final = 0.55
 PASSAGES, INCIDENTS, STATUSES = 0.01, 0.002, 0.008
+_MORE: Final = 1.012
+"""Readings sent for each that was measured, at the least: repeated ones, and ones with other
+values. With it a file has no fewer events than were ordered."""
 _LANE_BURSTS: Final = 2
 _SLOW_S, _QUICK_S, _MANY_STEPS = 30, 10, 400
 """Period of a detector: a short file still covers more than the allowed lateness, a long one less
@@ -98,9 +102,9 @@ class _Maker:
     def __init__(self, city: City, order: Order) -> None:
         self._city = city
         self._order = order
-        self._mean = max(12, min(1000, order.events // 400))
-        readings = order.events * (1 - PASSAGES - INCIDENTS - STATUSES) / 1.035
-        self._steps = max(40, round(readings / sum(map(len, city.sensors))))
+        self._mean = max(24, min(1000, order.events // 400))
+        readings = order.events * (1 - PASSAGES - INCIDENTS - STATUSES) / _MORE
+        self._steps = max(40, math.ceil(readings / sum(map(len, city.sensors))))
         self._period_s = _SLOW_S if self._steps < _MANY_STEPS else _QUICK_S
         self.bursts: Counter[str] = Counter()
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from fault_service import Launcher, Service, wait_for
 
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
-FORECASTERS: Final = ("forecaster-1", "forecaster-2")
+_FORECASTERS: Final = ("forecaster-1", "forecaster-2")
 _API: Final = "api"
 _ALL: Final = "all"
 _SESSION_S: Final = 9.0
@@ -22,11 +22,12 @@ class Fleet:
     """All processes of the service, under the names of their roles."""
 
     def __init__(
-        self, launcher: Launcher, folder: Path, settings: dict[str, str], *, many: bool
+        self, launcher: Launcher, folder: Path, settings: dict[str, str], *, forecasters: int
     ) -> None:
-        """One process, or with `many` an API, three workers and two forecasters."""
-        names = (_API, *WORKERS, *FORECASTERS) if many else (_ALL,)
-        self.many = many
+        """One process, or with one or two `forecasters` an API and three workers, too."""
+        self._forecasters = _FORECASTERS[:forecasters]
+        self.many = bool(self._forecasters)
+        names = (_API, *WORKERS, *self._forecasters) if self.many else (_ALL,)
         self._launcher = launcher
         self._folder = folder
         self._settings = settings
@@ -62,7 +63,7 @@ class Fleet:
         """Return the processes that get a fuse: the first of them to burn ends it."""
         if not self.many:
             return list(self._services.values())
-        return [self._services[name] for name in (*WORKERS, *FORECASTERS)]
+        return [self._services[name] for name in (*WORKERS, *self._forecasters)]
 
     def any_process(self, rng: random.Random) -> Service:
         """Choose a process to be killed."""
@@ -105,7 +106,7 @@ class Fleet:
 
     def recovered(self) -> list[str]:
         """Start the owner of the live state alone, from the database; return its hash."""
-        service = self._services[FORECASTERS[0] if self.many else _ALL]
+        service = self._services[self._forecasters[0] if self.many else _ALL]
         found: list[str] = []
         for _ in range(5):  # a forecaster may be stopped before it led
             service.start()

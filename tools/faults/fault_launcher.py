@@ -80,7 +80,10 @@ class Fuse:
             self._armed, self._left = armed, int(number.split()[0])
         self._left -= 1
         if self._left <= 0:
-            self._path.unlink()
+            try:
+                self._path.unlink()
+            except FileNotFoundError:  # taken away this moment: whoever removes the file decides
+                return
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -13,7 +13,9 @@ ENGINES: Final = {
     "servers": "Kafka, PostGIS",
     "workers": "Kafka, PostGIS, three workers",
 }
-_MIDST: Final = ("killed_written", "killed_committed", "killed_published")
+_MIDST: Final = ("killed_written", "killed_committed")
+LEAST_OF_A_KIND, LEAST_MIDST, LEAST_FAULTS, LEAST_EVENTS = 10, 20, 100, 1_000_000
+"""What a whole run must have seen; what was planned and did not happen does not count."""
 _VERDICTS: Final = ("applied", "duplicate", "late", "rejected")
 
 Outcome = dict[str, Any]
@@ -22,13 +24,15 @@ Outcome = dict[str, Any]
 def report(outcomes: Sequence[Outcome], seed: int) -> str:
     """Write the report of all engines."""
     events = sum(one["events"] for one in outcomes)
-    faults = sum(_kinds(outcomes).values())
-    midst = sum(_kinds(outcomes)[kind] for kind in _MIDST)
+    kinds = _kinds(outcomes)
+    done = kinds.total() - sum(kinds[kind] for kind in IN_FILE)
+    midst = sum(kinds[kind] for kind in _MIDST)
     wrong = sum(len(one["books"]["wrong"]) for one in outcomes)
     verdict = "nothing lost, nothing twice" if not wrong else f"{wrong} findings, listed below"
     lines = [
-        f"{events:,} events, {faults} faults, {midst} of them kills between write, commit and "
-        f"publish; seed {seed}. **{verdict.capitalize()}.**",
+        f"{events:,} events; {done} faults while they were sent, {midst} of them kills between "
+        f"write and commit or between commit and publish; {kinds.total() - done} stretches of the "
+        f"file itself repeated, shuffled or late; seed {seed}. **{verdict.capitalize()}.**",
         "",
         *_accounts(outcomes),
         *_faults(outcomes),
@@ -36,6 +40,18 @@ def report(outcomes: Sequence[Outcome], seed: int) -> str:
         *_findings(outcomes),
     ]
     return "\n".join(lines) + "\n"
+
+
+def shortfalls(outcomes: Sequence[Outcome]) -> list[str]:
+    """Say of what a whole run has seen too little; nothing when it saw enough."""
+    kinds = _kinds(outcomes)
+    done = kinds.total() - sum(kinds[kind] for kind in IN_FILE)
+    seen = [(kinds[kind], LEAST_OF_A_KIND, words) for kind, words in KINDS.items()]
+    midst = sum(kinds[kind] for kind in _MIDST)
+    seen.append((midst, LEAST_MIDST, "kills between write and commit or commit and publish"))
+    seen.append((done, LEAST_FAULTS, "faults while events were sent"))
+    seen.append((sum(one["events"] for one in outcomes), LEAST_EVENTS, "events"))
+    return [f"{words}: {count} of {least}" for count, least, words in seen if count < least]
 
 
 def _accounts(outcomes: Sequence[Outcome]) -> list[str]:
@@ -86,9 +102,21 @@ def _faults(outcomes: Sequence[Outcome]) -> list[str]:
         "*longest* is from the beginning of a fault until the service was ready again, or until "
         "the next fault in the one case of five where it was not waited for.",
         "",
+        *_others(outcomes),
         *_disks(outcomes),
     ]
     return lines
+
+
+def _others(outcomes: Sequence[Outcome]) -> list[str]:
+    others = sum("planned" in fault for one in outcomes for fault in one["faults"])
+    if not others:
+        return []
+    return [
+        f"{others} of the kills at a random moment were planned for a chosen moment to which no "
+        "process came any more at the end of the sending. They count as what they were.",
+        "",
+    ]
 
 
 def _disks(outcomes: Sequence[Outcome]) -> list[str]:

@@ -6,21 +6,22 @@ import asyncio
 import json
 import logging
 import math
-import random
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from fault_books import Books, Scene, check_books
+from fault_deeds import HAPPEN, More, kill_at
 from fault_feed import City, Order, make_file
 from fault_file import read_file
 from fault_fleet import Fleet
 from fault_plan import Fault, make_plan
 from fault_send import FileCarrier, KafkaCarrier, Sender, read_record
-from fault_servers import Servers, back, may_mount, ways_to_fail
+from fault_servers import Servers, may_mount
 from fault_service import GIVING_UP, Launcher, wait_for
 from recount import STREET, query
 
@@ -32,9 +33,6 @@ from twin.log.contract import Place
 from twin.store import people
 from twin.store.database import Database
 
-_FELT_S: Final = 15.0
-_FUSE_S: Final = 60.0
-_LOOK_S: Final = 0.05
 _SMALL: Final = 20_000
 """Events of a run so short that a fuse burns at the first commit."""
 _MINUTE_US: Final = 60_000_000
@@ -55,6 +53,7 @@ class Setup:
     size_mb: int = 3000
     broken: str = ""
     until_s: float = math.inf
+    forecasters: int = 2
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -84,19 +83,6 @@ class Outcome:
 Progress = Callable[[int, int, str], None]
 
 
-class _Press:
-    """Lets one delivery more go out every half second while a fault waits to be felt."""
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-        self._due_s = time.monotonic() + 1
-
-    async def on(self) -> None:
-        if time.monotonic() >= self._due_s:
-            self._due_s += 0.5
-            await self._sender.allow_more()
-
-
 class Run:
     """A run in a folder; one that was cut goes on where its record ends."""
 
@@ -120,6 +106,7 @@ class Run:
         self._deliveries = list(read_file(self._events))
         total = sum(one.events for one in self._deliveries)
         self._total = total
+        self._most = 3 if total > _SMALL else 1
         self._plan = make_plan(setup.engine, total, setup.faults, setup.seed, disks=may_mount())
         self._done = _lines(self._folder / "faults.jsonl")
 
@@ -154,7 +141,9 @@ class Run:
             stack.callback(lambda: servers.close(keep=keep))
             scene = self._scene(servers)
             many = self._setup.engine == "workers"
-            fleet = Fleet(launcher, self._folder, self._settings(scene), many=many)
+            forecasters = self._setup.forecasters if many else 0
+            settings = self._settings(scene)
+            fleet = Fleet(launcher, self._folder, settings, forecasters=forecasters)
             stack.callback(fleet.end)
             stack.callback(GIVING_UP.clear)
             hashes = asyncio.run(self._go(fleet, servers, scene))
@@ -260,9 +249,9 @@ class Run:
                 after = plan[number + 1].at if number + 1 < len(plan) else self._total
                 await sender.allow(fault.at)
                 await sender.reached(fault.at)
-                await sender.allow(max(after, fault.at + 1))
+                more = partial(sender.allow, max(after, fault.at + 1))
                 self._progress(sender.acknowledged, self._total, fault.kind)
-                told = await self._one(fault, sender, fleet, servers)
+                told = await self._one(fault, sender, fleet, servers, more)
                 line = fault.document() | told
                 self._done.append(line)
                 record.write(json.dumps(line) + "\n")
@@ -272,80 +261,24 @@ class Run:
         self._progress(sender.acknowledged, self._total, "all sent")
 
     async def _one(
-        self, fault: Fault, sender: Sender, fleet: Fleet, servers: Servers
+        self, fault: Fault, sender: Sender, fleet: Fleet, servers: Servers, more: More
     ) -> dict[str, Any]:
         rng = fault.rng()
         began = time.monotonic()
         failed = sender.failed.total()
         kind, _, moment = fault.kind.partition("_")
-        if kind == "killed":
-            how = await self._kill(moment, rng, sender, fleet)
-        elif kind == "disk":
-            name = rng.choice(sorted(servers.disks))
-            how = await self._disk(name, sender, fleet, servers)
-        elif kind == "rebalance":
-            how = await asyncio.to_thread(fleet.rebalance, rng)
+        if moment:
+            told = await kill_at(moment, rng.randint(1, self._most), sender, fleet, more)
         else:
-            server = servers.broker if kind == "broker" else servers.database
-            way = rng.choice(sorted(ways_to_fail(server)))
-            how = f"{kind} {way}"
-            await asyncio.to_thread(ways_to_fail(server)[way])
-            await asyncio.sleep(rng.uniform(0.2, 2.0))
-            await asyncio.to_thread(back, server, way)
+            await more()
+            told = await HAPPEN[kind](rng, sender, fleet, servers)
         fleet.start_missing()
         if rng.random() > _IMPATIENT or fault.number == len(self._plan) - 1:
             await asyncio.to_thread(fleet.wait_ready)
-        return {
-            "how": how,
+        return told | {
             "refused": sender.failed.total() - failed,
             "seconds": round(time.monotonic() - began, 2),
         }
-
-    async def _kill(self, moment: str, rng: random.Random, sender: Sender, fleet: Fleet) -> str:
-        """Kill a process, by its own hand at a chosen moment or from outside at any."""
-        if not moment:
-            victim = fleet.any_process(rng)
-            await asyncio.sleep(rng.uniform(0, 1))
-            await asyncio.to_thread(victim.kill)
-            return f"{victim.name} killed from outside"
-        await asyncio.to_thread(fleet.wait_ready)
-        number = rng.randint(1, 3 if self._total > _SMALL else 1)
-        armed = fleet.targets()
-        for service in armed:
-            service.arm(moment, number)
-        press = _Press(sender)
-        end_s = time.monotonic() + _FUSE_S
-        while not (dead := [service.name for service in armed if not service.alive]):
-            await asyncio.sleep(_LOOK_S)
-            await press.on()  # all that was allowed may have been worked off before
-            if sender.acknowledged >= self._total and time.monotonic() > end_s - _FUSE_S / 2:
-                await asyncio.to_thread(armed[0].kill)  # nothing is left to commit
-                return f"{armed[0].name} killed from outside, at the end of the sending"
-            if time.monotonic() > end_s:
-                words = fleet.last_words()
-                raise AssertionError(f"the fuse '{moment} {number}' did not burn: {words}")
-        for service in armed:
-            service.disarm()
-        return f"{' and '.join(dead)} killed itself, {moment}, commit {number}"
-
-    async def _disk(self, name: str, sender: Sender, fleet: Fleet, servers: Servers) -> str:
-        """Fill a disk, wait until it hurts, make room, start what died of it."""
-        failed = sender.failed.total()
-        await asyncio.to_thread(servers.disks[name].fill)
-        end_s = time.monotonic() + _FELT_S
-        press = _Press(sender)
-        felt = ""
-        while not felt and time.monotonic() < end_s:
-            await asyncio.sleep(0.1)
-            await press.on()  # a full disk hurts only who has something to write
-            if sender.failed.total() > failed:
-                felt = "senders were refused"
-            elif not await asyncio.to_thread(fleet.ready):
-                felt = "the service was not ready"
-        await asyncio.to_thread(servers.disks[name].free)
-        revived = await asyncio.to_thread(servers.revive, name)
-        started = f", {' and '.join(revived)} started again" if revived else ""
-        return f"{name} full: {felt or 'nobody noticed'}{started}"
 
     def _wait_drained(self, scene: Scene) -> None:
         """Wait until all that was said is published and every record has its verdict."""

@@ -165,6 +165,12 @@ class Sender:
 
     async def run(self) -> None:
         """Send everything."""
+        try:
+            await self._run()
+        finally:
+            await self._carrier.close()
+
+    async def _run(self) -> None:
         headers = {"Authorization": f"Bearer {self._key}"}
         with self._record.open("a", encoding="utf-8") as record:
             async with httpx.AsyncClient(
@@ -174,7 +180,6 @@ class Sender:
                 async with asyncio.TaskGroup() as group:
                     for lane in lanes:
                         group.create_task(lane)
-        await self._carrier.close()
 
     async def _lane(self, lane: list[Delivery], client: httpx.AsyncClient, record: Any) -> None:
         for delivery in lane:

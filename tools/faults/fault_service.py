@@ -18,6 +18,8 @@ import httpx
 from broker import free_port
 
 PATIENCE_S: Final = 120.0
+_COMPILING_S: Final = 400.0
+"""Most seconds for the launcher: the first time on a machine it compiles all kernels."""
 _LOOK_S: Final = 0.03
 _LAUNCHER: Final = Path(__file__).with_name("fault_launcher.py")
 
@@ -45,7 +47,12 @@ class Launcher:
         self._ready = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        wait_for(lambda: self._ready, "the launcher does not start")
+        wait_for(self._asked, "the launcher does not start", seconds=_COMPILING_S)
+
+    def _asked(self) -> bool:
+        if self._process.poll() is not None:
+            raise AssertionError(f"the launcher ended with {self._process.returncode}")
+        return self._ready
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -108,9 +115,13 @@ class Service:
         }
         self._pid: int | None = None
 
-    def disarm(self) -> None:
-        """Take a fuse away that did not burn."""
-        self.arm_file.unlink(missing_ok=True)
+    def disarm(self) -> bool:
+        """Take the fuse away; False when there is none: then it burns, or was never laid."""
+        try:
+            self.arm_file.unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def start(self) -> None:
         """Start it, without a fuse."""
@@ -131,6 +142,10 @@ class Service:
     def kill(self) -> None:
         """End it at once, as a power cut would."""
         self.send_signal(signal.SIGKILL)
+        self.wait_dead()
+
+    def wait_dead(self) -> None:
+        """Wait until its process has ended."""
         wait_for(lambda: not self.alive, f"{self.name} does not die")
 
     def stop(self) -> dict[str, Any]:
