@@ -86,6 +86,17 @@ def test_a_queue_before_a_free_road_is_one_and_it_is_told_once() -> None:
     assert [one.id for one in drive.alerting.alerts().incidents] == [first]
 
 
+def test_a_queue_that_is_over_the_station_already_is_seen_by_what_piles_up_before_it() -> None:
+    """What stands just behind a station: both ends of the section count the same few vehicles."""
+    drive = Drive()
+    drive.pass_minutes(25, FLOW, SPEED)
+    speed = SPEED.copy()
+    speed[4] = 9.0
+    drive.pass_minutes(5, behind(3, 60.0, 42.0), speed)
+    (alert,) = drive.alerting.alerts().incidents
+    assert (alert.before, alert.behind, alert.reason) == ("l4", "l5", "queue")
+
+
 def test_it_is_cleared_when_it_is_over() -> None:
     drive = Drive()
     drive.pass_minutes(25, FLOW, SPEED)

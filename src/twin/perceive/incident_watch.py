@@ -21,12 +21,13 @@ FREE_BEHIND: Final = 0.62  # of free speed: vehicles that come out of the sectio
 SLOW_BEFORE: Final = 0.78
 STEP_BETWEEN: Final = 0.1  # of free speed, slower before than behind
 PILED_WITH_QUEUE: Final = 3.0
+QUEUE_BEYOND: Final = 0.6  # of free speed: so slow, the queue has reached the station before
 DROP_WITH_QUEUE: Final = 1.05
 DROP_ALONE: Final = 0.9
 """Vehicles that pile up are missing behind; a platoon that is late is not."""
 PILED_AT_ONCE: Final = 35.0
 DROP_AT_ONCE: Final = 0.8
-FREE_AT_ONCE: Final = 0.5
+FREE_AT_ONCE: Final = 0.58
 """So many need no second minute, nor a road behind on which speed was gained already."""
 USUAL_FIRST: Final = 12.0  # vehicles: what piles up by chance, before it is learned
 USUAL_SHARE: Final = 0.98  # of the minutes have less
@@ -86,6 +87,8 @@ class IncidentWatch:
             if network.links[one.into[0]].link_class == "motorway"
         )
         self._roads: Roads = roads_of(network, self.sections)
+        ends = {one.out[0]: row for row, one in enumerate(self.sections)}
+        self._before = np.array([ends.get(one.into[0], -1) for one in self.sections], np.int64)
         names = [network.links[one.into[0]].road for one in self.sections]
         self._corridors = sorted(set(names))
         self._corridor = np.array([self._corridors.index(name) for name in names], np.int64)
@@ -106,7 +109,7 @@ class IncidentWatch:
             return
         signs = read_signs(self._roads, minutes, self.sections, imbalance=imbalance)
         limit = self.limits()
-        queued, piled = _suspicious(signs, limit)
+        queued, piled = _suspicious(signs, limit, held=self._held(signs))
         piled, self._piled = (piled & self._piled) | _at_once(signs), piled
         self._learn(signs.piled, calm=~(queued | piled))
         for row in np.flatnonzero(queued | piled).tolist():
@@ -128,6 +131,14 @@ class IncidentWatch:
         """Take over what was learned, if it is of as many roads."""
         if "alert_usual" in state and state["alert_usual"].shape == self._usual.shape:
             self._usual = state["alert_usual"].copy()
+
+    def _held(self, signs: Signs) -> Floats:
+        """Return what piles up in each section or, once the queue is beyond it, in the one before.
+
+        (sections,) vehicles; only where the station between the two is slow.
+        """
+        before = np.where(self._before >= 0, signs.piled[self._before], 0.0)
+        return np.where(signs.slow_up <= QUEUE_BEYOND, np.maximum(signs.piled, before), signs.piled)
 
     def _learn(self, piled: Floats, *, calm: Bools) -> None:
         """Move what is usual on each road towards the share of minutes that have less."""
@@ -200,7 +211,7 @@ def _at_once(signs: Signs) -> Bools:
     )
 
 
-def _suspicious(signs: Signs, limit: Floats) -> tuple[Bools, Bools]:
+def _suspicious(signs: Signs, limit: Floats, *, held: Floats) -> tuple[Bools, Bools]:
     """Return where a queue stands before a free road, and where vehicles pile up."""
     behind = (signs.slow_down >= FREE_BEHIND) & (signs.load <= LOAD_MOST)
     step = signs.slow_down - signs.slow_up
@@ -209,7 +220,7 @@ def _suspicious(signs: Signs, limit: Floats) -> tuple[Bools, Bools]:
         & signs.fresh
         & (signs.slow_up <= SLOW_BEFORE)
         & (step >= STEP_BETWEEN)
-        & (signs.piled >= PILED_WITH_QUEUE)
+        & (held >= PILED_WITH_QUEUE)
         & (signs.drop <= DROP_WITH_QUEUE)
     )
     piled = behind & (signs.piled >= limit) & (step >= 0.0) & (signs.drop <= DROP_ALONE)
