@@ -301,6 +301,7 @@ def _keep(settings: Settings) -> Keep:
 
     return Keep(
         passage_s=settings.keep_passages_h * 3600,
+        access_s=settings.keep_access_h * 3600,
         dead_letter_s=settings.keep_dead_letters_d * DAY_S,
         minute_s=lasting(settings.keep_minutes_d),
         step_s=lasting(settings.keep_steps_d),

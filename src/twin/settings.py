@@ -157,6 +157,15 @@ class Settings(BaseModel):
     keep_passages_h: Annotated[
         float, Field(gt=0, le=24, description="passages are kept so long, h; a day at most")
     ] = 24
+    keep_access_h: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=48,
+            description="decisions about vehicles are kept so long after the end of their UTC day, "
+            "h; two days at most",
+        ),
+    ] = 48
     keep_dead_letters_d: Annotated[
         int, Field(ge=1, description="what refused records held is kept so long, days")
     ] = 30
@@ -175,7 +184,12 @@ class Settings(BaseModel):
         int, Field(ge=0, description="readings are kept so long, 7 days or more; 0 = for ever")
     ] = 0
     keep_decisions_d: Annotated[
-        int, Field(ge=0, description="decisions are kept so long, 7 days or more; 0 = for ever")
+        int,
+        Field(
+            ge=0,
+            description="decisions on signals and devices are kept so long, 7 days or more; "
+            "0 = for ever",
+        ),
     ] = 0
     keep_audit_d: Annotated[
         int, Field(ge=0, description="the audit is kept so long, 365 days or more; 0 = for ever")

@@ -134,12 +134,38 @@ async def test_decisions_that_are_not_over_stay(database: Database) -> None:
         database, Commit(epochs, {READ: 7}, decisions=[a_decision(version=2, later_s=DAY_S)])
     )
     gone = await retention.forget_old(database, keep, now_us=now_us)
-    assert gone == Forgotten(passages=1, withheld=1)  # its newest version is younger
+    # its newest version is younger
+    assert gone == Forgotten(passages=1, withheld=1, access_decisions=5)
     gone = await retention.forget_old(database, keep, now_us=now_us + DAY_US)
-    assert gone == Forgotten(decisions=7)
+    assert gone == Forgotten(decisions=2)
     assert await decisions.list_decisions(database) == ()
+
+
+async def test_what_is_known_of_a_vehicle_goes_whatever_is_set(
+    database: Database, tmp_path: Path
+) -> None:
+    """Other decisions may stay for ever; a later export still has the counts."""
+    _, epochs = await assign(database, [READ], "worker")
+    passed = [a_decision(f"p{n}", kind=DecisionKind.ACCESS) for n in range(5)]
+    passed += [a_decision("q", kind=DecisionKind.ACCESS, later_s=DAY_S)]
+    signal = a_decision("s")
+    await write_commit(database, Commit(epochs, {READ: 6}, decisions=[*passed, signal]))
+    end_us = START_US // DAY_US * DAY_US + DAY_US
+    keep = Keep(minute_s=None)
+    gone = await retention.forget_old(database, keep, now_us=end_us + 2 * DAY_US - 1)
+    assert gone == Forgotten()
+    gone = await retention.forget_old(database, keep, now_us=end_us + 2 * DAY_US)
+    assert gone == Forgotten(access_decisions=5)
+    left = {one.id for one in await decisions.list_decisions(database)}
+    assert left == {"q", "s"}
     entries = await audit.list_entries(database)
-    assert entries[-2].detail["access"] == [{"gate": "j1", "state": "rejected", "count": 5}]
+    told = [{"gate": "j1", "state": "proposed", "count": 5}]
+    assert (entries[0].target, entries[0].detail["access"]) == ("decision.access", told)
+    exported = await archive.export_day(
+        database, tmp_path, DAY, now_us=end_us + 3 * DAY_US, lateness_s=600, person="test"
+    )
+    assert exported.access == told
+    assert await audit.first_broken(database) is None
 
 
 async def test_the_audit_can_lose_its_beginning_only(database: Database) -> None:
@@ -172,6 +198,8 @@ async def test_a_whole_chain_that_is_old_keeps_its_last_row(database: Database) 
 
 async def test_the_law_is_in_the_code(database: Database) -> None:
     """Nobody can set passages to be kept longer than a day, or the audit shorter than a year."""
+    with pytest.raises(ValueError, match="access decisions may be kept 172800 s"):
+        Keep(access_s=3 * DAY_S)
     with pytest.raises(ValueError, match="passages may be kept 86400 s"):
         Keep(passage_s=DAY_S + 1)
     with pytest.raises(ValueError, match="the audit is kept"):

@@ -45,6 +45,7 @@ def test_an_unknown_variable_is_named_with_its_neighbour() -> None:
         ("TWIN_LEASE_S", "nan"),
         ("TWIN_LOG_LEVEL", "LOUD"),
         ("TWIN_KEEP_PASSAGES_H", "25"),
+        ("TWIN_KEEP_ACCESS_H", "49"),
         ("TWIN_KEEP_OBSERVATIONS_D", "6"),
         ("TWIN_KEEP_AUDIT_D", "364"),
     ],

@@ -101,7 +101,7 @@ def show_day(document: dict[str, Any]) -> None:
     table.add_row(*(f"{document[name]:,}" for name in (*names, "starts")))
     OUT.print(table)
     if document["access"] == "counts":
-        OUT.print("vehicles at gates: as counts, their own time is over")
+        OUT.print("vehicles at gates: as counts (their time is over, or the rules are others now)")
     if document["unchecked"]:
         OUT.print(f"{document['unchecked']:,} decisions equal by hash; their rows are gone")
     for one in document["differences"]:

@@ -64,6 +64,7 @@ async def export_day(
     start_us = history.first_us(day)
     async with database.read() as connection:
         access = await history.access_counts(connection, start_us, start_us + DAY_US)
+        access = access or await history.access_told(connection, day)
     manifest = Manifest(day, kinds, access, iso_from_us(now_us))
     _put(_manifest_path(folder, day), manifest)
     await exports.note(database, day, kinds, now_us=now_us, person=person)

@@ -9,6 +9,7 @@ history, only their counts are.
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from twin.errors import Fault, InputError
 from twin.events import DecisionKind
 from twin.store.database import Database
 from twin.store.days import DAY_US
-from twin.store.tables import decision, minute_picture, observation, watermark
+from twin.store.tables import audit, decision, minute_picture, observation, watermark
 from twin.store.tables_scores import forecast_score
 from twin.store.tables_steps import access_count, opening, step
 
 Rows = list[tuple[Any, ...]]
+ACCESS_TARGET: Final = "decision.access"
+"""Rows of the audit that say which decisions about vehicles were removed."""
 SMALLEST_COUNT: Final = 5  # a smaller number of vehicles is not told
 _SLICES: Final = 24  # a day is asked for in so many parts: each statement stays short
 _PACKED: Final = ("speed_mps", "flow_vps", "density_vpm", "source")
@@ -220,6 +223,17 @@ async def access_counts(
         {"gate": gate, "state": state, "count": count if count >= SMALLEST_COUNT else None}
         for gate, state, count in await connection.execute(query)
     ]
+
+
+async def access_told(connection: AsyncConnection, day: date) -> list[dict[str, Any]]:
+    """Return the counts of a day as `access_counts` gave them when its rows were removed."""
+    query = select(audit.c.detail).where(audit.c.target == ACCESS_TARGET).order_by(audit.c.number)
+    found: list[dict[str, Any]] = []
+    for (text,) in await connection.execute(query):
+        detail = json.loads(text)
+        if detail.get("day") == day.isoformat():
+            found.extend(detail["access"])
+    return found
 
 
 async def refuse_open(database: Database, day: date, *, now_us: int, lateness_s: float) -> None:

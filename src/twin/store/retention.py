@@ -14,13 +14,14 @@ from sqlalchemy import Table, delete, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from twin.clock import iso_from_us, us_from_seconds
+from twin.events import DecisionKind
 from twin.store import audit, history
 from twin.store.database import Database
 from twin.store.days import DAY_US, part_of
 from twin.store.deadletters import LetterState, expire
 from twin.store.decisions import OPEN_STATES
 from twin.store.exports import Exports, exported
-from twin.store.history import SHAPES, Kind
+from twin.store.history import ACCESS_TARGET, SHAPES, Kind
 from twin.store.people import tidy
 from twin.store.tables import audit as audit_table
 from twin.store.tables import dead_letter, decision, passage
@@ -29,6 +30,8 @@ from twin.store.tables_steps import access_step
 DAY_S: Final = 86_400.0
 LONGEST_PASSAGE_S: Final = 1 * DAY_S
 """A vehicle at a gate may be known no longer than this, whatever is set."""
+LONGEST_ACCESS_S: Final = 2 * DAY_S
+"""A decision about a vehicle may be known no longer than this after the end of its UTC day."""
 SHORTEST_AUDIT_S: Final = 365 * DAY_S
 SHORTEST_HISTORY_S: Final = 7 * DAY_S
 """Readings that come late still find their day."""
@@ -44,6 +47,7 @@ class Keep:
     """
 
     passage_s: float = LONGEST_PASSAGE_S
+    access_s: float = LONGEST_ACCESS_S
     dead_letter_s: float = 30 * DAY_S
     minute_s: float | None = 400 * DAY_S
     step_s: float | None = 400 * DAY_S
@@ -56,6 +60,9 @@ class Keep:
         """Raise ValueError for what the bounds of this module do not allow."""
         if self.passage_s > LONGEST_PASSAGE_S:
             message = f"passages may be kept {LONGEST_PASSAGE_S:g} s, not {self.passage_s:g}"
+            raise ValueError(message)
+        if self.access_s > LONGEST_ACCESS_S:
+            message = f"access decisions may be kept {LONGEST_ACCESS_S:g} s, not {self.access_s:g}"
             raise ValueError(message)
         if self.audit_s is not None and self.audit_s < SHORTEST_AUDIT_S:
             message = f"the audit is kept {SHORTEST_AUDIT_S:g} s at least, not {self.audit_s:g}"
@@ -75,6 +82,7 @@ class Forgotten(NamedTuple):
     withheld: int = 0
     steps: int = 0
     access_steps: int = 0
+    access_decisions: int = 0
 
 
 @dataclass(slots=True)
@@ -99,6 +107,7 @@ async def forget_old(database: Database, keep: Keep, *, now_us: int) -> Forgotte
         dead_letters=await _forget_payloads(round_, now_us - us_from_seconds(keep.dead_letter_s)),
         minutes=await _forget_days(round_, Kind.MINUTE, keep.minute_s),
         observations=await _forget_days(round_, Kind.OBSERVATION, keep.observation_s),
+        access_decisions=await _forget_access_decisions(round_, keep.access_s),
         decisions=await _forget_days(round_, Kind.DECISION, keep.decision_s),
         scores=await _forget_days(round_, Kind.SCORE, keep.minute_s),
         audit=await _forget_audit(round_, keep.audit_s),
@@ -129,6 +138,34 @@ async def _forget_access(round_: _Round, before_us: int) -> int:
         )
         await _prove(round_, connection, access_step, gone.rowcount, before_us=before_us)
     return gone.rowcount
+
+
+async def _forget_access_decisions(round_: _Round, keep_s: float) -> int:
+    """Remove decisions about vehicles by days; of each day suppressed counts stay in the audit."""
+    before_us = (round_.now_us - us_from_seconds(keep_s)) // DAY_US * DAY_US
+    about = (decision.c.kind == DecisionKind.ACCESS.value, decision.c.time_us < before_us)
+    gone = 0
+    while True:
+        oldest = select(func.min(decision.c.time_us)).where(*about)
+        async with round_.database.read() as connection:
+            oldest_us = (await connection.execute(oldest)).scalar_one()
+        if oldest_us is None:
+            return gone
+        begin_us = oldest_us // DAY_US * DAY_US
+        within = (*about, decision.c.time_us < begin_us + DAY_US)
+        async with round_.database.write() as connection:
+            told = await history.access_counts(connection, begin_us, begin_us + DAY_US)
+            removed = (await connection.execute(delete(decision).where(*within))).rowcount
+            left = select(func.count()).where(decision.c.kind == DecisionKind.ACCESS.value)
+            detail = {
+                "before": iso_from_us(before_us),
+                "day": history.day_of(begin_us).isoformat(),
+                "removed": removed,
+                "remaining": (await connection.execute(left)).scalar_one(),
+                "access": told,
+            }
+            await _note(round_, connection, ACCESS_TARGET, detail)
+        gone += removed
 
 
 async def _forget_payloads(round_: _Round, before_us: int) -> int:
@@ -165,9 +202,6 @@ async def _forget_day(round_: _Round, kind: Kind, day: date, *, before_us: int) 
             round_.withheld.add(day)
             return 0
         detail: dict[str, Any] = {"day": day.isoformat()}
-        if kind is Kind.DECISION:
-            end_us = begin_us + DAY_US
-            detail["access"] = await history.access_counts(connection, begin_us, end_us)
         if in_parts:
             count = await history.count_day(connection, kind, day)
             await connection.execute(text(f"DROP TABLE {part}"))

@@ -172,6 +172,7 @@ decision: Final = Table(
     Column("body", Text, nullable=False),
     Index("ix_decision_newest_state_time_us", "newest", "state", "time_us"),
     Index("ix_decision_time_us", "time_us"),
+    Index("ix_decision_kind_time_us", "kind", "time_us"),
 )
 
 # Vehicles at gates, by tokens; rows are removed when their time is over.
