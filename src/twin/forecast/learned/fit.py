@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from twin.forecast.learned.memory import (
 from twin.forecast.learned.model import Model
 from twin.forecast.learned.neighbours import Neighbours, learned
 from twin.forecast.learned.profile import leave_one_out
-from twin.forecast.learned.trees import ROUNDS, Trees, grow
+from twin.forecast.learned.trees import OPTIONS, ROUNDS, SILENT_OPTIONS, SILENT_ROUNDS, Trees, grow
 
 SEED: Final = 3
 LEAST_ROWS_LINEAR: Final = 72  # six hours
@@ -37,8 +37,7 @@ QUIET_SHARE: Final = 1.0 / 3.0  # of quiet examples are drawn; each then counts 
 ONSET_WEIGHT: Final = 1.6  # of an example that becomes congested: the median sees it sooner
 LOOK_EVERY: Final = 2  # rows: the next one is nearly the same
 SILENT_EVERY: Final = 4  # rows: silence is looked at less often
-SILENT_ROUNDS: Final = 60
-LEAST_SILENT: Final = 2_000
+LEAST_SILENT: Final = 10_000
 OUTAGE_ROWS: Final = 432  # a day and a half: yesterday is silent, too
 OUTAGE_SHARES: Final = (0.1, 0.3)  # one or the other at a time
 CONGESTED: Final = 0.6  # of the 85th percentile
@@ -94,9 +93,9 @@ def fit(
     on_stage("lines")
     line = _lines(examples)
     on_stage("trees")
-    trees = _trees(examples, len(values), LEAST_EXAMPLES, ROUNDS)
+    trees = _trees(examples, len(values), LEAST_EXAMPLES, ROUNDS, OPTIONS)
     on_stage("trees of silence")
-    deaf = _trees(quiet, len(values), LEAST_SILENT, SILENT_ROUNDS)
+    deaf = _trees(quiet, len(values), LEAST_SILENT, SILENT_ROUNDS, SILENT_OPTIONS)
     return Model(known, fade, high, memory.together, line, trees, deaf, past)
 
 
@@ -207,15 +206,21 @@ class _Draw:
         table = join(now, ahead, _ALL_STEPS)
         high = np.tile(self.high, STEPS)
         chance = np.where(_lively(table, high), self.share, QUIET_SHARE * self.share)
-        self._take(into, table, high, truth - ahead[..., lines.DAMPED], chance)
+        self._take(into, table, high, truth - ahead[..., lines.DAMPED], chance, ONSET_WEIGHT)
 
     def silent(self, into: _Examples, table: Singles, left: Floats, stations: Ints) -> None:
         """Draw rows of silent stations: `left` (STEPS, m) is what the damped day leaves."""
         chance = np.full(len(table), min(1.0, SILENT_EVERY / LOOK_EVERY * self.share))
-        self._take(into, table, np.tile(self.high[stations], STEPS), left, chance)
+        self._take(into, table, np.tile(self.high[stations], STEPS), left, chance, 1.0)
 
     def _take(
-        self, into: _Examples, table: Singles, high: Floats, left: Floats, chance: Floats
+        self,
+        into: _Examples,
+        table: Singles,
+        high: Floats,
+        left: Floats,
+        chance: Floats,
+        onset_weight: float,
     ) -> None:
         flat = left.reshape(-1)
         chosen = (self.chance.random(len(table)) < chance) & np.isfinite(flat)
@@ -224,7 +229,7 @@ class _Draw:
         onset = (table[chosen, 0] >= limit) & (truth < limit)
         into.table.append(table[chosen])
         into.target.append(flat[chosen])
-        into.weight.append(np.where(onset, ONSET_WEIGHT, 1.0) / chance[chosen])
+        into.weight.append(np.where(onset, onset_weight, 1.0) / chance[chosen])
 
 
 def _lively(table: Singles, high: Floats) -> Bools:
@@ -262,10 +267,12 @@ def _outages(shape: tuple[int, ...], draw: np.random.Generator) -> Bools:
     return np.asarray(np.repeat(blocks, OUTAGE_ROWS, axis=0)[: shape[0]], np.bool_)
 
 
-def _trees(examples: _Examples, rows: int, least: int, rounds: int) -> Trees | None:
+def _trees(
+    examples: _Examples, rows: int, least: int, rounds: int, options: dict[str, Any]
+) -> Trees | None:
     """Grow the trees, or none."""
     count = sum(len(part) for part in examples.target)
     if rows < LEAST_ROWS_TREES or count < least:
         return None
-    table, target, weight = examples.table, examples.target, examples.weight
-    return grow(np.concatenate(table), np.concatenate(target), np.concatenate(weight), rounds)
+    table, target = np.concatenate(examples.table), np.concatenate(examples.target)
+    return grow(table, target, np.concatenate(examples.weight), rounds, options)

@@ -29,6 +29,16 @@ OPTIONS: Final[dict[str, Any]] = {
     "force_row_wise": True,
     "verbose": -1,
 }
+SILENT_ROUNDS: Final = 100
+SILENT_OPTIONS: Final[dict[str, Any]] = {
+    **OPTIONS,
+    "num_leaves": 31,
+    "learning_rate": 0.08,
+    "min_data_in_leaf": 400,
+    "bagging_fraction": 0.6,
+    "bagging_freq": 1,
+}
+"""Few outages are seen: smaller steps and larger leaves hold on to less of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +69,35 @@ def predict(trees: Trees, table: Singles) -> Floats:
     return out
 
 
-def grow(table: Singles, target: Floats, weight: Floats, rounds: int) -> Trees:
+def grow(
+    table: Singles,
+    target: Floats,
+    weight: Floats,
+    rounds: int,
+    options: dict[str, Any] | None = None,
+) -> Trees:
     """Fit trees by absolute error to (rows, columns) features without NaN and (rows,) targets.
 
     The target is what came true minus the damped usual day. Same rows, same trees, bit by bit.
     """
-    return flatten(train(table, target, weight, rounds).dump_model())
+    return flatten(train(table, target, weight, rounds, options).dump_model())
 
 
-def train(table: Singles, target: Floats, weight: Floats, rounds: int) -> Any:
+def train(
+    table: Singles,
+    target: Floats,
+    weight: Floats,
+    rounds: int,
+    options: dict[str, Any] | None = None,
+) -> Any:
     """Return LightGBM's own model of the same trees."""
     import lightgbm  # costs a second: only who fits pays it
 
-    least = min(OPTIONS["min_data_in_leaf"], max(20, len(table) // 50))
-    options = {**OPTIONS, "min_data_in_leaf": least}
-    data = lightgbm.Dataset(table, target, weight=weight, params=options)
-    return lightgbm.train(options, data, rounds)
+    wanted = OPTIONS if options is None else options
+    least = min(wanted["min_data_in_leaf"], max(20, len(table) // 50))
+    chosen = {**wanted, "min_data_in_leaf": least}
+    data = lightgbm.Dataset(table, target, weight=weight, params=chosen)
+    return lightgbm.train(chosen, data, rounds)
 
 
 def flatten(dumped: dict[str, Any]) -> Trees:
