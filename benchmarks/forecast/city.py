@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from city_feed import beats, incidents, new_live, show
+from city_feed import beats, incidents, new_live
 from city_runs import PERIOD_S, SCENARIO, SEEDS, Morning, load_minutes, mornings
 
 from twin.forecast.first import make_forecast
@@ -34,14 +34,18 @@ SLOWEST_MPS: Final = 1.0
 HEAD: Final = "A10-N-25"  # before the viaduct: where the morning jams
 CONGESTED: Final = 0.6  # of free speed
 ASKED_MIN: Final = 10
+LOOK_MIN: Final = 5  # the picture is looked at so often; a forecast is made every minute
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What was shown of a morning: arrays over minutes (m), steps ahead (12) and links.
 
-    minute_s (m,) SUMO's seconds; density_vpm, speed_mps (m, links) the picture; measured_mps the
-    same without delays at signals; ahead_mps, ahead_low, ahead_high, ahead_vpm (m, 12, links)
+    minute_s (m,) SUMO's seconds
+    density_vpm, speed_mps  (m, links) the picture, NaN in minutes in which nobody looked
+    measured_mps  (m, links) what detectors say, without delays at signals
+    ahead_mps, ahead_low, ahead_high, ahead_vpm  (m, 12, links) the forecast
+    forecast_s    CPU seconds of one
     """
 
     minute_s: np.ndarray
@@ -61,7 +65,7 @@ def remember_days(live: Live, network: SingleMap, runs: Path, seed: int) -> None
     for days_before, other in zip((6, 5, 4, 1), others, strict=True):
         minutes = load_minutes(runs / Morning(other).name)
         for beat in beats(network, minutes, None, days_before=days_before):
-            show(live, beat)
+            live.observe(beat.batch)
             forecast(live, beat.now_us, every_min=STEP_MIN)
 
 
@@ -83,15 +87,17 @@ def watch(
     minutes = load_minutes(runs / morning.name)
     told = incidents() if morning.crash else ()
     rows: list[tuple[np.ndarray, ...]] = []
+    nothing = np.full(len(network.links), np.nan)
     spent_s = 0.0
-    for beat in beats(network, minutes, faults, told):
-        picture = show(live, beat)
+    for at, beat in enumerate(beats(network, minutes, faults, told)):
+        live.observe(beat.batch)
         spent_s += forecast(live, beat.now_us)
         ahead = live.forecast
         assert ahead is not None
+        seen = live.picture(beat.now_us).links if at % LOOK_MIN == 0 else None
         columns = (
-            picture.links.density_vpm,
-            picture.links.speed_mps,
+            nothing if seen is None else seen.density_vpm,
+            nothing if seen is None else seen.speed_mps,
             live.link_state(beat.now_us).speed_mps,
             ahead.speed_mps,
             ahead.speed_lo_mps,
@@ -118,7 +124,7 @@ def errors(shown: Shown, truth: LinkMinutes, network: SingleMap) -> list[dict[st
     """Return mean absolute errors of density (veh/km) and travel time (s/km), by class of road."""
     motorway = np.array([link.link_class is LinkClass.MOTORWAY for link in network.links])
     samples: dict[tuple[str, str, int], list[tuple[np.ndarray, np.ndarray]]] = {}
-    for at in range(SETTLED_MIN, len(shown.minute_s)):
+    for at in range(SETTLED_MIN, len(shown.minute_s), LOOK_MIN):
         now_s = float(shown.minute_s[at])
         minute = truth_means(truth, now_s, 1)
         _note(samples, "picture", 0, (shown.density_vpm[at], shown.speed_mps[at]), minute)

@@ -16,7 +16,6 @@ from twin.columns import ReadingBatch
 from twin.events import Incident, Reading
 from twin.live import Live, LiveBatch
 from twin.network.model import SingleMap
-from twin.picture import Picture
 from twin.units import SECOND_US, kph_from_mps, mps_from_kph
 from twin.world.faults import Distorter, Faults, Timed
 
@@ -132,9 +131,3 @@ def _batch(
         speed_mps=np.array(speed, np.float64),
         occupancy_frac=np.array([one.occupancy_pct for one in events], np.float64) / 100.0,
     )
-
-
-def show(live: Live, beat: Beat) -> Picture:
-    """Let a live state take a minute in, and return what it shows then."""
-    live.observe(beat.batch)
-    return live.picture(beat.now_us)

@@ -15,6 +15,7 @@ from twin.api.routes import Endpoint, json_answer
 from twin.api.schemas import ForecastView, LinkForecastView
 from twin.clock import datetime_from_us
 from twin.columns import Floats
+from twin.forecast.learned.blend import Expert
 from twin.forecast.result import Forecast, Method
 from twin.network.model import SingleMap
 from twin.perceive.state import Codes
@@ -78,10 +79,19 @@ def _links(
             speed_hi_kph=high,
             flow_vph=flow,
             density_vpkm=density,
+            blend=_blend(found, row),
             trusted=not distrusted[row],
         )
         for row, speed, low, high, flow, density in columns
     ]
+
+
+def _blend(found: Forecast, row: int) -> dict[str, float] | None:
+    """Return who weighs how much in a blended link, without those who say nothing."""
+    if found.method[row] != Method.BLEND:
+        return None
+    shares = zip(Expert, found.weights[row].tolist(), strict=True)
+    return {one.name.lower(): round(share, 3) for one, share in shares if share >= 0.0005}
 
 
 ENDPOINTS: Final = (

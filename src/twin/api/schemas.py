@@ -137,6 +137,14 @@ class LinkForecastView(Struct, frozen=True, kw_only=True):
     speed_hi_kph: Steps
     flow_vph: Steps
     density_vpkm: Steps
+    blend: Annotated[
+        dict[str, float] | None,
+        Meta(
+            description="with method `blend`: what each method weighs, as a mean over the hour; "
+            "last_value, usual (the usual day), damped (today's deviation fades to it), linear, "
+            "trees (fitted models), physics (traffic model)"
+        ),
+    ]
     trusted: Annotated[
         bool, Meta(description="false: lately a trivial forecast was better, see the scores")
     ]

@@ -56,15 +56,17 @@ PHYSICS_PRIOR: Final = {
 }
 """It knows the road from its first minute. What it warns of nobody else can see at first."""
 SILENT_PRIOR: Final = {
-    Expert.LAST_VALUE: -2.0,
-    Expert.USUAL: -3.0,
-    Expert.DAMPED: -1.5,
-    Expert.LINEAR: -3.0,
+    Expert.LAST_VALUE: 1.5,
+    Expert.USUAL: -4.0,
+    Expert.DAMPED: -2.0,
+    Expert.LINEAR: -5.0,
     Expert.TREES: 0.0,
     Expert.PHYSICS: PHYSICS_PRIOR[Regime.SILENT],
 }
-"""The dead never say who was right; the trees have learned what silence is like."""
-STALE_RATE: Final = 0.1  # by which the last word of a silent station loses, each row
+"""The dead never say who was right; the trees have learned what silence is like. A word that was
+missed now and then is no death: the last one holds for a while, and where no trees have grown it
+holds until others have shown that they know better."""
+STALE_RATE: Final = 0.3  # by which the last word of a silent station loses to the trees, each row
 
 
 @dataclass(slots=True)
@@ -99,8 +101,9 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
     silent = regime == Regime.SILENT
     own = np.where(silent[:, None], 0.0, blend.own)
     power = blend.shared[regime].transpose(1, 0, 2) + own
-    power[:, :, Expert.LAST_VALUE] -= np.where(silent, STALE_RATE * age, 0.0)
     speaks = np.isfinite(heard)
+    stale = silent & speaks[:, :, Expert.TREES]
+    power[:, :, Expert.LAST_VALUE] -= np.where(stale, STALE_RATE * age, 0.0)
     power = np.where(speaks, power, -np.inf)
     top = power.max(axis=2, keepdims=True)
     raised = np.exp(power - np.where(np.isfinite(top), top, 0.0))

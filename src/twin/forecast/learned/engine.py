@@ -172,8 +172,9 @@ class Engine:
         if model.linear is not None:
             line = lines.predict(model.linear, now, ahead)
             said[:, :, Expert.LINEAR] = np.where(known, line, np.nan)
+        speaks = known & (memory.age < SILENT_ROWS)  # of silence other trees know
         if model.trees is not None:
-            said[:, :, Expert.TREES] = np.where(known, _grown(model.trees, now, ahead), np.nan)
+            said[:, :, Expert.TREES] = np.where(speaks, _grown(model.trees, now, ahead), np.nan)
         silent = np.flatnonzero((memory.age >= SILENT_ROWS) & known.all(axis=0))
         if model.silent_trees is not None and model.past is not None and len(silent):
             usual_then = usual_now(memory, usual)

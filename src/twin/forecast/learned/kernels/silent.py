@@ -13,6 +13,7 @@ Rows = npt.NDArray[np.int32]
 Ints = npt.NDArray[np.int64]
 
 LEAST = 12.0  # rows seen together before anybody speaks for another
+FEW = 10.0  # rows that the doubt about a covariance is worth
 
 
 @njit(nogil=True, cache=True)
@@ -86,13 +87,21 @@ def speak_for(
                 value = cell[0] / max(cell[1], 1.0)
                 matrix[one, other] = value
                 matrix[other, one] = value
-            matrix[one, one] = matrix[one, one] * (1.0 + shrink) + 1e-6
+            seen = sums[station, used[one], used[one], 1]
+            matrix[one, one] = matrix[one, one] * (1.0 + shrink + FEW / seen) + 1e-6
             right[one] = sums[station, used[one], 0, 0] / sums[station, used[one], 0, 1]
         weights = np.linalg.solve(matrix[:count, :count].copy(), right[:count].copy())
         estimate = 0.0
         explained = 0.0
+        farthest = 0.0  # of those beside, in units of its own spread
         for one in range(count):
-            estimate += weights[one] * deviation[beside[station, used[one] - 1]]
+            said = deviation[beside[station, used[one] - 1]]
+            estimate += weights[one] * said
             explained += weights[one] * right[one]
-        out[station] = estimate
-        out_var[station] = max(variance - explained, 0.05 * variance)
+            cell = sums[station, used[one], used[one]]
+            farthest = max(farthest, abs(said) / math.sqrt(cell[0] / cell[1] + 1e-6))
+        most = farthest * math.sqrt(variance)
+        out[station] = min(max(estimate, -most), most)
+        # Products counted over different rows need not fit together: then nothing is explained.
+        sound = 0.0 <= explained <= variance
+        out_var[station] = max(variance - explained, 0.05 * variance) if sound else variance
