@@ -76,6 +76,10 @@ export interface SignalAnswer {
 export interface IncidentAnswer {
   id: string
   link: string
+  begins?: Maybe<string>
+  weather?: Maybe<string>
+  intensity?: string
+  area?: Maybe<number[]>
   time: string
   kind: string
   until: Maybe<string>

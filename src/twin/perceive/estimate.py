@@ -184,9 +184,7 @@ class Perception:
             usual[:, 1] *= weather.speed**2
         return usual
 
-    def _said(
-        self, now_us: int, weather: WeatherShares | None = None
-    ) -> tuple[Floats, Ints]:
+    def _said(self, now_us: int, weather: WeatherShares | None = None) -> tuple[Floats, Ints]:
         """Return what the last minutes of every sensor tell, and how fresh it is.
 
         A detector that failed says nothing, as if there were none.
