@@ -6,39 +6,30 @@ import asyncio
 import dataclasses
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, func, select, update
 
 from ingest_city import START_US, reading, small_city
-from ingest_house import KEYS, House, fresh_live
-from twin.errors import BackendError, FencedError
+from ingest_group_house import Member, group, led, owner_of_state, published, received, until
+from ingest_house import House, fresh_live
+from twin.errors import BackendError
 from twin.ids import SensorId
 from twin.ingest import group as group_module
 from twin.ingest.decode import decode_readings
-from twin.ingest.group import Given, GroupWorker, Taken
-from twin.ingest.health import WorkerHealth
-from twin.ingest.leading import LEADER, Leading
+from twin.ingest.group import GroupWorker
 from twin.ingest.past_day import PastDay
-from twin.ingest.roles import ProcessRole
 from twin.ingest.topics import InnerTopic, applied_place
-from twin.ingest.worker import Worker
-from twin.live import Live, LiveBatch
+from twin.live import LiveBatch
 from twin.log.contract import Place
 from twin.log.embedded import EmbeddedLog
-from twin.store import accounting, maps, outbox, roles, tables
+from twin.store import maps, outbox, roles, tables
 from twin.store.commit import write_commit
 from twin.store.database import Database
 from twin.store.map_changes import put_changes
 from twin.store.past import StoredDays
 from twin.store.records import Commit, MapChange, MapChangeState
-from twin.store.roles import Lease, release_lease, take_lease
-from twin.store.tables import observation
-from twin.store.tables_roles import lease
 from twin.units import SECOND_US
 
 _LOOK_S = 0.01
@@ -51,102 +42,6 @@ async def house(sqlite_database: Database, tmp_path: Path) -> AsyncIterator[Hous
     await made.open()
     yield made
     await made.log.close()
-
-
-@dataclass
-class Member:
-    """One membership, told by the test what it owns."""
-
-    given: Given
-    taken: Taken
-    fails: BackendError | None = None
-    joined: int = 0
-
-    async def join(self) -> None:
-        """Belong."""
-        self.joined += 1
-
-    async def check(self) -> None:
-        """Fail once if the test says so."""
-        failure, self.fails = self.fails, None
-        if failure is not None:
-            raise failure
-
-    async def leave(self) -> None:
-        """Leave."""
-
-
-@dataclass
-class Group:
-    """Group workers over one house; `share` gives partitions as a broker would."""
-
-    house: House
-    workers: list[GroupWorker] = field(default_factory=list)
-    members: list[Member] = field(default_factory=list)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
-
-    def add(self) -> GroupWorker:
-        """Start one more."""
-
-        def join(given: Given, taken: Taken) -> Member:
-            self.members.append(Member(given, taken))
-            return self.members[-1]
-
-        name = f"worker {len(self.workers)}"
-        worker = GroupWorker(
-            network=self.house.network,
-            log=self.house.log,
-            database=self.house.database,
-            clock=self.house.clock,
-            policy=dataclasses.replace(self.house.policy, owner=name, first_pause_s=0.01),
-            keys=KEYS,
-            join=join,
-        )
-        self.workers.append(worker)
-        self.tasks.append(asyncio.create_task(worker.run()))
-        return worker
-
-    async def share(self, *partitions: Iterable[int]) -> None:
-        """Let everybody go, then give each what is his."""
-        await asyncio.gather(*(member.taken() for member in self.members))
-        for member, numbers in zip(self.members, partitions, strict=True):
-            member.given(frozenset(numbers))
-
-    async def end(self) -> None:
-        """Stop all; what one died of is raised."""
-        for worker in self.workers:
-            worker.stop()
-        await asyncio.gather(*self.tasks)
-
-
-@asynccontextmanager
-async def group(house: House, count: int) -> AsyncIterator[Group]:
-    made = Group(house)
-    for _ in range(count):
-        made.add()
-    try:
-        yield made
-    finally:
-        await made.end()
-
-
-async def until(happened: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(30):
-        while not await happened():  # noqa: ASYNC110 - what a database holds sets no event
-            await asyncio.sleep(_LOOK_S)
-
-
-async def received(house: House) -> int:
-    totals = await house.totals()
-    assert all(accounting.balanced(tally) for tally in totals.values())
-    return sum(tally.received for tally in totals.values())
-
-
-async def published(house: House, count: int) -> bool:
-    """Say whether everything was received, and what was applied was handed on."""
-    handed_on = outbox.Share(frozenset({applied_place(0), applied_place(1)}))
-    waiting = await outbox.pending(house.database, share=handed_on)
-    return await received(house) == count and not waiting
 
 
 def day(minutes: int) -> list[tuple[str, bytes]]:
@@ -171,32 +66,6 @@ def hash_of(items: list[tuple[str, bytes]]) -> str:
     decoded = decode_readings([value for _, value in items], live.network.sensor_rows)
     live.observe(LiveBatch(START_US, readings=decoded.batch))
     return live.state_hash()
-
-
-def owner_of_state(house: House) -> tuple[Worker, Live]:
-    live = fresh_live(house.network)
-    worker = Worker(
-        network=house.network,
-        live=live,
-        log=house.log,
-        database=house.database,
-        clock=house.clock,
-        policy=house.policy,
-        keys=KEYS,
-        on_picture=house.pictures.append,
-        on_decisions=house.decisions.extend,
-        role=ProcessRole.FORECASTER,
-    )
-    return worker, live
-
-
-async def led(house: House) -> Live:
-    """Let a new leader take what was handed on so far."""
-    worker, live = owner_of_state(house)
-    places = [applied_place(0), applied_place(1)]
-    await worker.run_until(await house.log.end_offsets(places))
-    await worker.close()
-    return live
 
 
 async def test_the_state_is_that_of_one_worker(house: House) -> None:
@@ -397,22 +266,6 @@ async def _joined(member: Member, times: int) -> bool:
     return member.joined == times
 
 
-async def test_two_leaders_cannot_both_write(house: House) -> None:
-    """The one before is stopped by the epochs at its next beat, whatever the lease says."""
-    before, _ = owner_of_state(house)
-    await before.start()
-    heir, _ = owner_of_state(house)
-    await heir.start()
-    house.clock.advance_to(house.clock.now_us() + 2 * house.policy.tick_us)
-    with pytest.raises(FencedError):
-        await before._tick(house.clock.now_us())
-    assert house.pictures == []
-    await heir._tick(house.clock.now_us())
-    assert len(house.pictures) == 1
-    await before.close()
-    await heir.close()
-
-
 async def test_the_owner_of_the_state_leaves_the_records_of_workers_alone(house: House) -> None:
     async with house.database.write() as connection:
         await connection.execute(
@@ -427,91 +280,3 @@ async def test_the_owner_of_the_state_leaves_the_records_of_workers_alone(house:
     assert [row.outgoing.place.topic for row in await outbox.pending(house.database)] == [
         InnerTopic.APPLIED
     ]
-
-
-class FakeTerm:
-    """A term that ends as it is told to."""
-
-    def __init__(self, made: list[FakeTerm], held: Lease) -> None:
-        self.lease = held
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        made.append(self)
-
-    async def run(self) -> None:
-        await self.over
-
-    def stop(self) -> None:
-        if not self.over.done():
-            self.over.set_result(None)
-
-    def health(self) -> WorkerHealth:
-        return WorkerHealth(state="running")
-
-
-async def test_one_leads_and_the_others_stand_by(
-    house: House, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING)
-    terms: list[FakeTerm] = []
-    leaders = [
-        Leading(
-            database=house.database,
-            owner=owner,
-            lease_s=0.3,
-            begin=lambda held: FakeTerm(terms, held),
-        )
-        for owner in ("A", "B")
-    ]
-    first, second = leaders
-    tasks = [asyncio.create_task(first.run())]
-    await first.led.wait()
-    tasks.append(asyncio.create_task(second.run()))
-    assert (first.health().state, second.health().state) == ("running", "standby")
-    first.stop()  # in good order: the lease is given back
-    await second.led.wait()
-    assert [(term.lease.owner, term.lease.epoch) for term in terms] == [("A", 1), ("B", 2)]
-    terms[1].over.set_exception(FencedError("somebody else"))  # stands by, and leads again
-    await until(lambda: _count(terms, 3))
-    assert "leadership_lost" in caplog.text
-    async with house.database.write() as connection:  # the lease goes to another
-        await connection.execute(update(lease).values(owner="C", epoch=9, until_us=2**62))
-    await until(lambda: _stands_by(second))
-    second.stop()
-    await asyncio.gather(*tasks)
-    assert second.health().state == "stopped"
-
-
-async def _count(terms: list[FakeTerm], wanted: int) -> bool:
-    return len(terms) == wanted
-
-
-async def _stands_by(leading: Leading) -> bool:
-    return leading.health().state == "standby"
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgis", marks=pytest.mark.postgis)])
-def database(request: pytest.FixtureRequest) -> Database:
-    """Give each engine: their clocks and their words for a lease differ."""
-    found: Database = request.getfixturevalue(f"{request.param}_database")
-    return found
-
-
-async def test_a_lease_is_one_owners_until_it_ends(database: Database) -> None:
-    mine = await take_lease(database, LEADER, "A", for_s=600)
-    assert mine is not None
-    assert await take_lease(database, LEADER, "B", for_s=600) is None
-    again = await take_lease(database, LEADER, "A", for_s=600)
-    assert again is not None
-    assert (again.epoch, again.until_us >= mine.until_us) == (1, True)
-    async with database.write() as connection:  # its owner has been silent
-        await connection.execute(update(lease).values(until_us=1))
-    heir = await take_lease(database, LEADER, "B", for_s=600)
-    assert heir is not None
-    assert heir.epoch == 2
-    await release_lease(database, mine)  # not his any more
-    assert await take_lease(database, LEADER, "A", for_s=600) is None
-    assert [(held.owner, runs) for held, runs in await roles.leases(database)] == [("B", True)]
-    async with database.write() as connection:
-        await connection.execute(delete(lease))
-        kept = await connection.execute(select(func.count()).select_from(observation))
-        assert kept.scalar_one() == 0

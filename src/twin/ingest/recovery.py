@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from twin.columns import ReadingBatch
+from twin.errors import BackendError
 from twin.events import Act, DecisionEvent, Topic
 from twin.ingest.applied import AppliedStage, Mark
 from twin.ingest.check import Checker
@@ -169,14 +170,17 @@ class Recovery:
         ]
 
     async def _records(self, place: Place, first: int, last: int) -> AsyncIterator[Records]:
-        """Give the records of a partition from offset `first` until before `last`."""
+        """Give the records of a partition from offset `first` until before `last`.
+
+        Raises BackendError where a log is slow to answer: a state with holes must not begin.
+        """
         reader = await self._log.reader({place: first})
         try:
             next_offset = first
             while next_offset < last:
                 fetched = await reader.fetch(max_records=_AT_ONCE, timeout_s=_WAIT_S)
-                if not fetched:
-                    break  # retention took the rest
+                if not fetched:  # never the end: what retention took is told as skipped
+                    raise BackendError(f"{place} from offset {next_offset} on gives no answer")
                 yield _before(fetched[0], last)
                 next_offset = fetched[0].next_offset
         finally:
