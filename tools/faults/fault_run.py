@@ -293,7 +293,7 @@ class Run:
             ends = asyncio.run(_ends(scene, sorted(stored)))
             return all(stored[place] >= end for place, end in ends.items())
 
-        wait_for(drained, "the worker does not come to the end of the log")
+        wait_for(drained, "the worker does not come to the end of the log", every_s=0.3)
 
 
 async def _ends(scene: Scene, places: list[Place]) -> dict[Place, int]:

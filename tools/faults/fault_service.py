@@ -11,16 +11,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from broker import free_port
 
 PATIENCE_S: Final = 120.0
 _COMPILING_S: Final = 400.0
 """Most seconds for the launcher: the first time on a machine it compiles all kernels."""
-_LOOK_S: Final = 0.03
+_LOOK_S: Final = 0.05
 _LAUNCHER: Final = Path(__file__).with_name("fault_launcher.py")
 
 
@@ -167,10 +167,14 @@ class Service:
 
     def ready(self) -> bool:
         """Ask whether it does its work."""
+        asking = HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
-            return httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200
-        except httpx.TransportError:
+            asking.request("GET", "/health/ready")
+            return asking.getresponse().status == 200
+        except (OSError, HTTPException):
             return False
+        finally:
+            asking.close()
 
     def wait_ready(self) -> None:
         """Wait until it does its work; it may not die meanwhile."""
@@ -200,6 +204,7 @@ def wait_for(
     else_say: str,
     *,
     seconds: float = PATIENCE_S,
+    every_s: float = _LOOK_S,
     tell: Callable[[], str] = str,
 ) -> Any:
     """Look again and again; raise AssertionError when it takes too long.
@@ -214,5 +219,5 @@ def wait_for(
             if not else_say:
                 return False
             raise AssertionError(f"{else_say} within {seconds:.0f} s\n{tell()}")
-        time.sleep(_LOOK_S)
+        time.sleep(every_s)
     return found
