@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 from city_feed import beats, incidents, new_live
-from city_runs import PERIOD_S, SCENARIO, SEEDS, Morning, load_minutes, mornings
+from city_runs import PERIOD_S, SCENARIO, SEEDS, Morning, jammed, load_minutes, mornings
 
 from twin.forecast.first import make_forecast
 from twin.live import Live
@@ -63,7 +63,7 @@ def remember_days(live: Live, network: SingleMap, runs: Path, seed: int) -> None
     """Let the other seeds be the working days before."""
     others = [one for one in SEEDS if one != seed]
     for days_before, other in zip((6, 5, 4, 1), others, strict=True):
-        minutes = load_minutes(runs / Morning(other).name)
+        minutes = load_minutes(runs / jammed(other).name)
         for beat in beats(network, minutes, None, days_before=days_before):
             live.observe(beat.batch)
             forecast(live, beat.now_us, every_min=STEP_MIN)
@@ -243,7 +243,7 @@ class Case:
 
 def cases() -> list[Case]:
     """Return all cases of the report."""
-    seeds = [Case(Morning(seed), history=history) for history in (False, True) for seed in SEEDS]
+    seeds = [Case(jammed(seed), history=history) for history in (False, True) for seed in SEEDS]
     levels = [one for one in mornings() if one.seed not in SEEDS]
     return seeds + [Case(one, faults=faults) for faults in (False, True) for one in levels]
 
@@ -258,7 +258,7 @@ def main() -> None:
     if chosen.report:
         from city_report import write_report
 
-        write_report(chosen.runs, cases())
+        write_report(chosen.runs, [one.file(chosen.runs) for one in cases()])
         return
     network, _ = read_gmns(SCENARIO / "network")
     left = [one for one in cases() if not one.file(chosen.runs).is_file()]
@@ -269,7 +269,7 @@ def main() -> None:
 
 
 def _driven(runs: Path, case: Case) -> bool:
-    needed = [case.morning] + ([Morning(seed) for seed in SEEDS] if case.history else [])
+    needed = [case.morning] + ([jammed(seed) for seed in SEEDS] if case.history else [])
     return all((runs / one.name / "readings.npz").is_file() for one in needed)
 
 
