@@ -38,6 +38,7 @@ CONGESTED = 0.6
 METHODS = ("last value", "profile", "damped profile", "linear", "LightGBM trees alone")
 AT = [step - 1 for step in SHOWN]
 REORDERED = (5, 2, 0, 6, 3, 1, 4)
+DEATHS = (1, 2, 3, 4, 5)  # seeds
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,10 @@ def prove(data: Path) -> str:
         "METR-LA, 207 stations, one week in steps of 5 minutes: 1993 samples, of which the first "
         "1395 train, 199 validate and the last 399 test (33 hours). Errors are mean absolute "
         "errors in mph at 15/30/60 minutes, pooled over the test part. All methods see the same "
-        "samples, and only their past. Parameters were chosen on the validation part and on "
-        "weeks that begin on another day, never on this test part.",
+        "samples, and only their past. Parameters were chosen on the validation part and on weeks "
+        "made of the same days in another order. One of those, the week that begins two days "
+        "later, trains on days of this test part, and the test part itself was looked at while "
+        "the methods were built: the figures are a little kinder than those of an unseen week.",
         "",
         f"Trees: `{options_text()}`.",
     ]
@@ -156,23 +159,27 @@ def _methods(run: Run) -> list[str]:
 
 
 def _silent(week: Week, run: Run) -> list[str]:
-    """A seeded share of the stations says nothing throughout the test."""
-    lines = [_row("silent", "dead stations, 15 min", "live stations, 15 min")]
-    lines += [_row("---", "---", "---")]
+    """A seeded share of the stations says nothing throughout the test; means over the seeds."""
+    lines = [_row("silent", "dead stations, 15 min", "by seed", "live stations, 15 min")]
+    lines += [_row("---", "---", "---", "---")]
     stations = week.values.shape[1]
     before = np.abs(run.found.value - run.truth)[:, 2]
     for share in (0.1, 0.3):
-        dead = np.zeros(stations, np.bool_)
-        dead[np.random.default_rng(7).permutation(stations)[: round(share * stations)]] = True
-        values = week.values.copy()
-        values[run.found.rows[0] :, dead] = np.nan
-        played = play(copy.deepcopy(run.engine), values, run.setting)
-        after = np.abs(played.value - run.truth)[:, 2]
-        cells = []
-        for part in (dead, ~dead):
-            one, other = before[:, part].mean(), after[:, part].mean()
-            cells.append(f"{one:.2f} → {other:.2f} ({100 * (other / one - 1):+.1f} %)")
-        lines.append(_row(f"{100 * share:.0f} %", *cells))
+        worse: list[tuple[float, float]] = []
+        for seed in DEATHS:
+            dead = np.zeros(stations, np.bool_)
+            order = np.random.default_rng(seed).permutation(stations)
+            dead[order[: round(share * stations)]] = True
+            values = week.values.copy()
+            values[run.found.rows[0] :, dead] = np.nan
+            played = play(copy.deepcopy(run.engine), values, run.setting)
+            after = np.abs(played.value - run.truth)[:, 2]
+            off = [100 * (after[:, part].mean() / before[:, part].mean() - 1)
+                   for part in (dead, ~dead)]  # fmt: skip
+            worse.append((float(off[0]), float(off[1])))
+        mean = np.mean(worse, axis=0)
+        each = ", ".join(f"{one:+.1f}" for one, _ in worse)
+        lines.append(_row(f"{100 * share:.0f} %", f"{mean[0]:+.1f} %", each, f"{mean[1]:+.1f} %"))
     return lines
 
 
