@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -71,16 +72,20 @@ class Fault:
         return asdict(self)
 
 
+def kinds_of(engine: str, kinds: Sequence[str], *, disks: bool) -> dict[str, int]:
+    """Return how many of each of `kinds` a whole run has; no full disk without `disks` to fill."""
+    wanted = {kind for kind in kinds if disks or kind != "disk"}
+    return {kind: n for kind, n in WEIGHTS[engine].items() if kind in wanted}
+
+
 def make_plan(
-    engine: str, events: int, faults: int | None, seed: int, *, disks: bool = True
+    engine: str, weights: dict[str, int], events: int, faults: int | None, seed: int
 ) -> list[Fault]:
-    """Spread faults over the sending; `faults` None takes all of `WEIGHTS`.
+    """Spread faults over the sending; `faults` None takes all of `weights`.
 
     Fewer than that keep at least one of each kind as far as there are as many faults as kinds.
-    Without `disks` of its own to fill, a run has no full disk.
     """
     rng = random.Random(f"{seed} plan {engine}")
-    weights = {kind: n for kind, n in WEIGHTS[engine].items() if disks or kind != "disk"}
     counts = Counter(weights)
     if faults is not None:
         counts = Counter(list(weights)[:faults])

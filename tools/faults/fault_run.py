@@ -19,7 +19,7 @@ from fault_deeds import HAPPEN, More, kill_at
 from fault_feed import City, Order, make_file
 from fault_file import read_file
 from fault_fleet import Fleet
-from fault_plan import Fault, make_plan
+from fault_plan import KINDS, Fault, kinds_of, make_plan
 from fault_send import FileCarrier, KafkaCarrier, Sender, read_record
 from fault_servers import Servers, may_mount
 from fault_service import GIVING_UP, Launcher, wait_for
@@ -42,7 +42,10 @@ _IMPATIENT: Final = 0.2
 
 @dataclass(frozen=True)
 class Setup:
-    """What is run. `engine` is embedded, servers, or workers; `scenario` a folder with a map."""
+    """What is run. `engine` is embedded, servers, or workers; `scenario` a folder with a map.
+
+    `kinds` leaves only faults of these kinds in the plan.
+    """
 
     engine: str
     folder: Path
@@ -54,6 +57,7 @@ class Setup:
     broken: str = ""
     until_s: float = math.inf
     forecasters: int = 2
+    kinds: tuple[str, ...] = tuple(KINDS)
     extra: dict[str, str] = field(default_factory=dict)
 
 
@@ -107,7 +111,8 @@ class Run:
         total = sum(one.events for one in self._deliveries)
         self._total = total
         self._most = 3 if total > _SMALL else 1
-        self._plan = make_plan(setup.engine, total, setup.faults, setup.seed, disks=may_mount())
+        weights = kinds_of(setup.engine, setup.kinds, disks=may_mount())
+        self._plan = make_plan(setup.engine, weights, total, setup.faults, setup.seed)
         self._done = _lines(self._folder / "faults.jsonl")
 
     def _disks_gone(self) -> bool:
