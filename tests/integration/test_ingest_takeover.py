@@ -16,14 +16,17 @@ from ingest_group_house import owner_of_state, until
 from ingest_house import House
 from log_stuck import Fault, StuckLog
 from past_house import City
-from twin.errors import FencedError
+from twin.errors import BackendError, FencedError
 from twin.events import DecisionEvent, DecisionKind, Topic
 from twin.ingest import recovery
 from twin.ingest.health import WorkerHealth
 from twin.ingest.leading import LEADER, Leading
 from twin.ingest.worker import Worker
+from twin.log.contract import Place
 from twin.log.embedded import EmbeddedLog
+from twin.store import database as database_module
 from twin.store import roles, tables
+from twin.store.commit import assign
 from twin.store.database import Database
 from twin.store.roles import Lease, release_lease, take_lease
 from twin.store.tables import observation
@@ -213,3 +216,31 @@ async def test_a_lease_is_one_owners_until_it_ends(database: Database) -> None:
         await connection.execute(delete(lease))
         kept = await connection.execute(select(func.count()).select_from(observation))
         assert kept.scalar_one() == 0
+
+
+@pytest.mark.postgis
+async def test_who_sleeps_in_a_transaction_does_not_keep_the_heir_out(
+    postgis_ready_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its locks go with its session; what it had begun is undone."""
+    monkeypatch.setattr(database_module, "_IDLE_S", 0.2)
+    sleeper, heir = [await Database.open(postgis_ready_url) for _ in range(2)]
+    place = Place("reading", 0)
+    await assign(sleeper, [place], "sleeper")
+    asleep, taken = asyncio.Event(), asyncio.Event()
+
+    async def sleep() -> None:
+        async with sleeper.write() as connection:
+            await connection.execute(update(tables.partition_offset).values(next_offset=9))
+            asleep.set()
+            await taken.wait()
+
+    sleeping = asyncio.create_task(sleep())
+    await asleep.wait()
+    positions, epochs = await assign(heir, [place], "heir")
+    taken.set()
+    with pytest.raises(BackendError):
+        await sleeping
+    assert (positions, epochs) == ({place: 0}, {place: 2})
+    await sleeper.close()
+    await heir.close()

@@ -26,6 +26,8 @@ from twin.store import schema
 from twin.store.refusals import is_refusal
 
 _CONNECT_S: Final = 5.0
+_IDLE_S: Final = 5.0
+"""A process that sleeps, or lost its power, in the middle of a transaction holds locks so long."""
 _STATEMENT_S: Final = 60.0
 _POOL_S: Final = 30.0
 _MIGRATE_S: Final = 120.0
@@ -187,7 +189,13 @@ def _engine(url: URL) -> AsyncEngine:
     if url.drivername == "postgresql":
         return create_async_engine(
             url.set(drivername="postgresql+asyncpg"),
-            connect_args={"timeout": _CONNECT_S, "command_timeout": _STATEMENT_S},
+            connect_args={
+                "timeout": _CONNECT_S,
+                "command_timeout": _STATEMENT_S,
+                "server_settings": {
+                    "idle_in_transaction_session_timeout": str(round(_IDLE_S * 1000))
+                },
+            },
             pool_timeout=_POOL_S,
             pool_pre_ping=True,
         )
