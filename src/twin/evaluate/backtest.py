@@ -13,7 +13,7 @@ from twin.columns import Floats, Ints
 from twin.errors import Fault, InputError
 from twin.evaluate.backtest_files import WINDOW, Series
 from twin.forecast.learned.calendar import Calendar
-from twin.forecast.learned.engine import Engine
+from twin.forecast.learned.engine import Engine, LearnedForecast
 from twin.forecast.learned.fit import fit
 from twin.forecast.learned.memory import STEPS
 from twin.forecast.learned.model import unfitted
@@ -152,11 +152,29 @@ def play(
         began = time.process_time()
         made = engine.step(values[row], setting.given(row))
         found.step_s += (time.process_time() - began) / split.test
-        found.value[place], found.low[place], found.high[place] = made.value, made.low, made.high
+        found.value[place], found.low[place], found.high[place] = for_all(made)
         if keep_experts:
             found.experts.append(made.experts)
         setting.on_row(row + 1, rows - STEPS)
     return found
+
+
+def for_all(made: LearnedForecast) -> tuple[Floats, Floats, Floats]:
+    """Return value, low and high, (STEPS, n), with a word for stations that never spoke.
+
+    Nothing is known of them but the others: the median of their forecasts, between the lowest
+    tenth of their lows and the highest tenth of their highs. NaN as long as nobody has spoken.
+    """
+    never = ~np.isfinite(made.value)
+    told = ~never.any(axis=0)
+    if told.all() or not told.any():
+        return made.value, made.low, made.high
+    middle = np.median(made.value[:, told], axis=1)[:, None]
+    low = np.quantile(made.low[:, told], 0.1, axis=1)[:, None]
+    high = np.quantile(made.high[:, told], 0.9, axis=1)[:, None]
+    value, lower = np.where(never, middle, made.value), np.where(never, low, made.low)
+    upper = np.where(never, high, made.high)
+    return value, np.minimum(lower, value), np.maximum(upper, value)
 
 
 def truths(values: Floats, rows: Ints) -> Floats:

@@ -65,8 +65,9 @@ SILENT_PRIOR: Final = {
 }
 """The dead never say who was right; the trees have learned what silence is like. A word that was
 missed now and then is no death: the last one holds for a while, and where no trees have grown it
-holds until others have shown that they know better."""
-STALE_RATE: Final = 0.3  # by which the last word of a silent station loses to the trees, each row
+holds for longer."""
+PATIENCE: Final = 36  # rows, without trees: who is silent for longer is dead
+STALE_RATE: Final = 0.3  # by which the last word of a silent station loses, each row
 
 
 @dataclass(slots=True)
@@ -102,8 +103,8 @@ def weights(blend: Blend, regime: Ints, age: Ints, heard: Floats, most: float = 
     own = np.where(silent[:, None], 0.0, blend.own)
     power = blend.shared[regime].transpose(1, 0, 2) + own
     speaks = np.isfinite(heard)
-    stale = silent & speaks[:, :, Expert.TREES]
-    power[:, :, Expert.LAST_VALUE] -= np.where(stale, STALE_RATE * age, 0.0)
+    missed = np.where(speaks[:, :, Expert.TREES], age, np.maximum(age - PATIENCE, 0))
+    power[:, :, Expert.LAST_VALUE] -= np.where(silent, STALE_RATE * missed, 0.0)
     power = np.where(speaks, power, -np.inf)
     top = power.max(axis=2, keepdims=True)
     raised = np.exp(power - np.where(np.isfinite(top), top, 0.0))
