@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from api_house import NOW_US, SECOND_US, House, picture
+from api_house import NOW_US, House, picture
 from twin.api.roles import Role
 from twin.ingest.pictures import PictureDecoder, PictureEncoder
 from twin.perceive.trips import TripTime, Way
+from twin.units import SECOND_US
 
 WAY = Way("g1", "g2", ("L0", "L1"), 2000.0, 90.0)
 TRIP = TripTime(WAY, NOW_US - 200 * SECOND_US, 120.0, 3.0, 15)
