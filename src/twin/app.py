@@ -16,6 +16,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import date
 from typing import Final
 
 import uvicorn
@@ -31,6 +32,8 @@ from twin.control.access.rules import in_file, load_rules
 from twin.control.signals.controller import ALL
 from twin.errors import BackendError, Fault, InputError, SettingsError, TwinError
 from twin.events import Topic
+from twin.forecast.learned.model_file import load_model
+from twin.forecast.learning import Given
 from twin.hearts import Organs, make_heart
 from twin.ingest.forgetting import Forgetting
 from twin.ingest.health import WorkerHealth
@@ -133,6 +136,7 @@ class Service:
         path = settings.access_rules
         rules = load_rules(path) if path is not None else None
         automatic = _automatic(settings, self.network)
+        given = _given(settings)
         try:
             return Live(
                 self.network,
@@ -140,6 +144,7 @@ class Service:
                 automatic=automatic,
                 lease_s=settings.lease_s,
                 timezone=self._timezone,
+                given=given,
             )
         except InputError as error:  # the rules name a gate that the map does not have
             if path is None:
@@ -343,6 +348,17 @@ def _automatic(settings: Settings, network: SingleMap) -> frozenset[str]:
         rule = f"is no junction of map {network.name}; it has {', '.join(known) or 'none'}"
         raise SettingsError(Fault("TWIN_AUTOMATIC_JUNCTIONS", unknown[0], rule, "unknown"))
     return frozenset({ALL}) if settings.automatic(ALL) else frozenset(asked)
+
+
+def _given(settings: Settings) -> Given:
+    """Read what the learned forecast is told. Raises SettingsError, InputError."""
+    try:
+        days = [date.fromisoformat(day) for day in settings.holidays.split(",") if day]
+    except ValueError as error:
+        rule = f"is no list of days ({error})"
+        raise SettingsError(Fault("TWIN_HOLIDAYS", settings.holidays, rule)) from error
+    path = settings.forecast_model
+    return Given(frozenset(days), load_model(path) if path is not None else None)
 
 
 def _tokens(settings: Settings) -> Tokens | None:

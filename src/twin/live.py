@@ -35,7 +35,7 @@ from twin.events import (
     SignalStatus,
 )
 from twin.forecast.first import ForecastInput, forecast_input
-from twin.forecast.learning import Learning
+from twin.forecast.learning import NOTHING_GIVEN, Given, Learning
 from twin.forecast.network import forecast_network
 from twin.forecast.result import Forecast
 from twin.forecast.scoreboard import ScoreHour
@@ -102,6 +102,7 @@ class Live:
         automatic: frozenset[str],
         lease_s: float,
         timezone: str,
+        given: Given = NOTHING_GIVEN,
     ) -> None:
         """Know the map and nothing else.
 
@@ -109,6 +110,7 @@ class Live:
         automatic   junctions that need no person's approval
         lease_s     how long the street obeys one signal request
         timezone    IANA name of the city's time zone, for the usual day
+        given       what the learned forecast is told
 
         Raises InputError naming the gates of the rules that the map does not have.
         """
@@ -118,10 +120,11 @@ class Live:
             lease_s=lease_s,
             timezone=timezone,
             rules=rules.version if rules else "",
+            holidays=tuple(sorted(day.isoformat() for day in given.holidays)),
+            model=given.model_hash,
         )
-        self._again = partial(
-            Live, rules=rules, automatic=automatic, lease_s=lease_s, timezone=timezone
-        )
+        again = partial(Live, rules=rules, automatic=automatic, lease_s=lease_s)
+        self._again = partial(again, timezone=timezone, given=given)
         self._perception = Perception(network, timezone=timezone)
         self._incidents = Incidents(network)
         self._statuses: dict[str, SignalStatus] = {}
@@ -133,10 +136,11 @@ class Live:
         self._forecast: Forecast | None = None
         self._forecast_network = forecast_network(network)
         self._scoring = Scoring(network, self._perception)
-        self._learning = Learning(network, timezone=timezone or network.timezone)
+        self._learning = Learning(network, timezone=timezone or network.timezone, given=given)
         self._alerting = Alerting(network, self._perception)
         self._streets = streets_of(network)
         self._trips = Trips(network)
+        self._parts = (self._perception, self._scoring, self._alerting, self._learning)
         self._sequence = 0
 
     @property
@@ -247,9 +251,9 @@ class Live:
 
     def forecast_input(self, now_us: int) -> ForecastInput:
         """Freeze what a forecast depends on; `forecast.first.make_forecast` takes it elsewhere."""
-        learned = self._learning.advance(now_us, self._perception)
-        network, perception = self._forecast_network, self._perception
-        return forecast_input(network, perception, self._incidents, now_us, learned=learned)
+        network, seen = self._forecast_network, self._perception
+        learned = self._learning.advance(now_us, seen)
+        return forecast_input(network, seen, self._incidents, now_us, learned=learned)
 
     def take_forecast(self, forecast: Forecast, now_us: int) -> bool:
         """Swap a finished forecast in; False: too late, of another map or not newer, dropped."""
@@ -273,10 +277,7 @@ class Live:
         """
         return snapshot.encode(
             self.network.version,
-            self._perception.state()
-            | self._scoring.state()
-            | self._alerting.state()
-            | self._learning.state(),
+            {name: one for part in self._parts for name, one in part.state().items()},
             self._incidents.known(),
             tuple(self._statuses[name] for name in sorted(self._statuses)),
             self._signals.memory(),
@@ -328,10 +329,8 @@ class Live:
     def restore(self, body: bytes) -> None:
         """Go on where `state_bytes` was taken. Raises MapError for another map's state."""
         saved, arrays = snapshot.decode(body, self.network.version)
-        self._perception.restore(arrays)
-        self._scoring.restore(arrays)
-        self._alerting.restore(arrays)
-        self._learning.restore(arrays)
+        for part in self._parts:
+            part.restore(arrays)
         self._incidents = Incidents(self.network)
         self._incidents.observe(saved.incidents)
         self._statuses = {}

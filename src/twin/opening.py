@@ -27,12 +27,19 @@ _LARGE: Final = 4_000_000
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """Under which terms a live state decides; `rules` is the version of the rules of access."""
+    """Under which terms a live state works.
+
+    rules      version of the rules of access
+    holidays   ISO dates that the learned forecast takes for a weekend
+    model      hash of its fitted model, "" for none
+    """
 
     automatic: tuple[str, ...]
     lease_s: float
     timezone: str
     rules: str = ""
+    holidays: tuple[str, ...] = ()
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,16 @@ class Settings(BaseModel):
     access_rules: Annotated[
         Path | None, Field(description="JSON file with the rules of the restricted zones")
     ] = None
+    forecast_model: Annotated[
+        Path | None, Field(description="file of `twin forecast train`; empty = none is used")
+    ] = None
+    holidays: Annotated[
+        str,
+        Field(
+            pattern=r"^(|\d{4}-\d{2}-\d{2}(,\d{4}-\d{2}-\d{2})*)$",
+            description="days that are like a weekend to the forecast: YYYY-MM-DD, by commas",
+        ),
+    ] = ""
     scenarios: Annotated[
         Path | None,
         Field(description="folder that keeps the jobs of what-ifs; empty = gone at the stop"),

@@ -27,11 +27,15 @@ from twin.evaluate.backtest import (
 from twin.evaluate.backtest_files import (
     Series,
     read_adjacency,
+    read_links,
     read_profile,
     read_series,
     write_forecasts,
 )
 from twin.forecast.learned.calendar import STEP_MIN, Calendar
+from twin.forecast.learned.fit import fit
+from twin.forecast.learned.model_file import save_model
+from twin.forecast.learned.neighbours import from_map
 
 forecast = typer.Typer(no_args_is_help=True, help="The next hour, tested on recorded series.")
 
@@ -94,6 +98,41 @@ def backtest(
         found = _run_with_bar(series, setting)
         write_forecasts(out, found.value, found.low, found.high)
         _show(series, found, split_samples(len(series.values), setting.shares))
+        ERR.print(f"written: {out}", highlight=False)
+
+
+@forecast.command("train")
+def train(
+    *,
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="series.npz as of backtest, in m/s, and `links` (N): the id of each column's link."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The model: TWIN_FORECAST_MODEL names it.")],
+    holiday: Annotated[
+        list[str] | None,
+        typer.Option(help="A day (YYYY-MM-DD) that is like a weekend; may be given again."),
+    ] = None,
+) -> None:
+    """Fit lines and trees to a history of speeds, for the blend of the live service.
+
+    The same history makes the same model. A short one makes a small model, or none.
+
+    Example: twin forecast train --data series.npz --out model.npz
+    """
+    with plain_errors():
+        series, links = read_series(data), read_links(data)
+        near = from_map(None, series.values.shape[1])
+        calendar = Calendar(series.start, _days(holiday or []))
+        model = fit(series.values, None, calendar, near, on_stage=lambda stage: ERR.print(stage))
+        save_model(out, model, links)
+        parts = ("linear", "trees", "silent_trees")
+        made = [name for name in parts if getattr(model, name) is not None]
+        OUT.print(
+            f"{len(series.values)} rows of {len(links)} links: {', '.join(made) or 'nothing'}"
+        )
         ERR.print(f"written: {out}", highlight=False)
 
 

@@ -17,6 +17,7 @@ from twin.clock import WallClock, iso_from_us, us_from_datetime
 from twin.commands.console import OUT, progress
 from twin.control.access.rules import AccessRules, load_rules
 from twin.errors import Fault, InputError
+from twin.forecast.learned.model_file import load_model
 from twin.ingest.past_day import DayOutcome, PastDay
 from twin.settings import Settings, read_settings
 from twin.store import history
@@ -63,7 +64,13 @@ async def replay_day(job: PastJob) -> tuple[dict[str, Any], bool]:
     began_us = wall.now_us()
     first_us, last_us = job.span_us()
     async with _opened(job, first_us, now_us=began_us) as (past, vehicles, rules):
-        engine = PastDay(past, rules=rules, vehicles=vehicles)
+        model = os.environ.get("TWIN_FORECAST_MODEL", "")
+        engine = PastDay(
+            past,
+            rules=rules,
+            vehicles=vehicles,
+            model=load_model(Path(model)) if model else None,
+        )
         with _bar(first_us, last_us) as told:
             outcome = await engine.run(first_us, last_us, on_progress=told)
     seconds = (wall.now_us() - began_us) / SECOND_US

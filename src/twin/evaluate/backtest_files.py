@@ -46,6 +46,18 @@ def read_series(path: Path) -> Series:
     return Series(np.where(data > 0, data, np.nan), _start(held))
 
 
+def read_links(path: Path) -> tuple[str, ...]:
+    """Read `links`, the id of the link that each column is. Raises InputError, OSError."""
+    held = _open_npz(path)
+    if "links" not in held:
+        raise _fault("links", f"not in {path.name}", "says of which link each column is")
+    links = tuple(str(one) for one in np.asarray(held["links"]).ravel())
+    columns = np.asarray(held["data"]).shape[-1]
+    if len(links) != columns or len(set(links)) != columns:
+        raise _fault("links", f"{len(links)} ids", f"must be {columns}, each once")
+    return links
+
+
 def read_adjacency(path: Path, stations: int) -> Floats:
     """Read nearness (N, N), row = from, column = to, 0 = not linked. Raises InputError, OSError."""
     table = numbers(_open_npy(path, "adjacency"), "adjacency")
@@ -98,7 +110,7 @@ def _open_npz(path: Path) -> dict[str, Any]:
         raise _fault("data", path.name, "is not a readable .npz file of plain arrays") from error
 
 
-_KEYS: Final = ("data", "start", "step_min")
+_KEYS: Final = ("data", "start", "step_min", "links")
 
 
 def _open_npy(path: Path, field: str) -> Any:

@@ -7,6 +7,7 @@ What it remembers changes at two moments alone: when a forecast is begun after s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -22,7 +23,8 @@ from twin.forecast.learned.calendar import STEP_MIN
 from twin.forecast.learned.city import ROW_US, CityCalendar, near_on_map
 from twin.forecast.learned.engine import Engine
 from twin.forecast.learned.memory import STEPS
-from twin.forecast.learned.model import Model, unfitted
+from twin.forecast.learned.model import unfitted
+from twin.forecast.learned.model_file import SavedModel, fitted_to
 from twin.forecast.learned.standing import Standing, answer, standing_of
 from twin.forecast.result import Forecast
 from twin.network.model import SingleMap
@@ -35,21 +37,35 @@ MOST_MISSED: Final = 288  # rows: after a longer silence the last hours mean not
 MINUTE_US: Final = 60 * SECOND_US
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a city tells the learned forecast: days like a weekend, and a model that was fitted."""
+
+    holidays: frozenset[date] = frozenset()
+    model: SavedModel | None = None
+
+    @property
+    def model_hash(self) -> str:
+        """Name the model's content; "" for none."""
+        return self.model.hash if self.model is not None else ""
+
+
+NOTHING_GIVEN: Final = Given()
+
+
 class Learning:
     """The engine over the links with detectors of one map."""
 
-    def __init__(
-        self,
-        network: SingleMap,
-        *,
-        timezone: str,
-        holidays: frozenset[date] = frozenset(),
-        model: Model | None = None,
-    ) -> None:
-        """Know nothing yet; `model` is fitted to just these stations (`stations_of`)."""
+    def __init__(self, network: SingleMap, *, timezone: str, given: Given = NOTHING_GIVEN) -> None:
+        """Know nothing yet but the map and what is given."""
         self.station = stations_of(network)
-        self._calendar = CityCalendar(holidays=holidays, zone=ZoneInfo(timezone))
-        self._model = model or unfitted(near_on_map(network, self.station))
+        self._calendar = CityCalendar(
+            holidays=given.holidays, zone=ZoneInfo(timezone or network.timezone)
+        )
+        self._model = unfitted(near_on_map(network, self.station))
+        if given.model is not None:
+            links = tuple(str(network.links[row].id) for row in self.station.tolist())
+            self._model = fitted_to(given.model, links, self._model.near)
         self._engine = self._fresh()
         self._row = -1  # the newest, counted from 1970
         self._rows = 0

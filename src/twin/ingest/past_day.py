@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ from twin.control.access.rules import AccessRules
 from twin.errors import Fault, InputError
 from twin.events import DecisionEvent, DecisionKind
 from twin.forecast.first import ForecastInput, make_forecast
+from twin.forecast.learned.model_file import SavedModel
+from twin.forecast.learning import Given
 from twin.forecast.result import Forecast
 from twin.ingest.journal import BATCH, START, TICK, batch_body
 from twin.ingest.past_vehicles import PastVehicles
@@ -27,7 +30,7 @@ from twin.ingest.topics import OF_READINGS
 from twin.live import Live, LiveBatch
 from twin.log.contract import Place
 from twin.network.difference import difference
-from twin.opening import Opened, decode_opening
+from twin.opening import Opened, Terms, decode_opening
 from twin.picture import decisions_digest, forecast_digest
 from twin.store.origins import Origins
 from twin.store.past import Past, Readings, Vehicles
@@ -97,8 +100,13 @@ class PastDay:
         rules: AccessRules | None = None,
         vehicles: Vehicles | None = None,
         make: Make = make_forecast,
+        model: SavedModel | None = None,
     ) -> None:
-        """Take the days, and the vehicles where their time is not over (None: only counts)."""
+        """Take the days, and the vehicles where their time is not over (None: only counts).
+
+        model   the fitted model that the service had, if it had one
+        """
+        self._model = model
         self._past = past
         self._rules = rules
         self._vehicles = PastVehicles(vehicles) if vehicles is not None else None
@@ -158,6 +166,7 @@ class PastDay:
             automatic=frozenset(terms.automatic),
             lease_s=terms.lease_s,
             timezone=terms.timezone,
+            given=self._given(terms),
         )
         self.outcome.from_us = self.outcome.to_us = opening.time_us
         self.outcome.map_versions.append(opening.map_version)
@@ -173,6 +182,14 @@ class PastDay:
         if self._vehicles is not None:
             await self._vehicles.open(self._live, opening, first)
         self.outcome.access = "vehicles" if self._vehicles is not None else "counts"
+
+    def _given(self, terms: Terms) -> Given:
+        """Return what the learned forecast was told. Raises InputError without its model."""
+        found = self._model.hash if self._model is not None else ""
+        if found != terms.model:
+            rule = "is not the model of the forecast that the service had then"
+            raise InputError(Fault("TWIN_FORECAST_MODEL", found or "none", rule, terms.model or "none"))
+        return Given(frozenset(map(date.fromisoformat, terms.holidays)), self._model)
 
     def _go_on(self, opened: Opened) -> None:
         self._live.resume(opened)
