@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import httpx
 import psutil
 from broker import run_apart
+from fault_service import Launcher
 
 from real_parts import require
 from twin.clock import WallClock, iso_from_us
@@ -31,10 +32,54 @@ TWIN: Final = Path(sys.executable).parent / "twin"
 PATIENCE_S: Final = 90.0
 """Longest wait for anything: far beyond what a loaded machine needs."""
 _LOOK_S: Final = 0.05
+_ONE_ORDER: Final = threading.Lock()  # a launcher takes one order at a time
 _SENSORS: Final = tuple(
     line.split(",", 1)[0]
     for line in (CORRIDOR / "network" / "twin_sensor.csv").read_text(encoding="utf-8").splitlines()
 )[1:]
+
+
+class Process(Protocol):
+    """What is asked of a process, however it was started."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        ...
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit code; raises subprocess.TimeoutExpired."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal if it runs."""
+        ...
+
+
+class Forked:
+    """A service that a launcher forked: the program was imported and compiled before."""
+
+    def __init__(self, launcher: Launcher, name: str, out: Path, settings: dict[str, str]) -> None:
+        """Start it; what it says goes to the file `out`."""
+        self._launcher = launcher
+        files = {"FAULTS_ARM": f"{out}.arm", "FAULTS_STATE": f"{out}.state"}
+        order = {"name": name, "out": str(out), "args": ["serve"], "env": settings | files}
+        with _ONE_ORDER:
+            self.pid = launcher.start(order)
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit code; raises subprocess.TimeoutExpired."""
+        end_s = time.monotonic() + timeout
+        while (code := self._launcher.ended(self.pid)) is None:
+            if time.monotonic() > end_s:
+                raise subprocess.TimeoutExpired("twin serve", timeout)
+            time.sleep(_LOOK_S / 5)
+        return code
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal if it runs."""
+        if self._launcher.ended(self.pid) is None:
+            os.kill(self.pid, sig)
 
 
 class Twin:
@@ -47,7 +92,10 @@ class Twin:
         self.url = ""
         self.key = ""
         self._settings = settings
-        self._process: subprocess.Popen[str] | None = None
+        self.launcher: Launcher | None = None  # forks the processes, where there is one
+        self._out = folder / "said"
+        self._begun = 0
+        self._process: Process | None = None
         self._lines: list[str] = []
         self._reader: threading.Thread | None = None
         if not (folder / "keys.json").exists():
@@ -60,25 +108,31 @@ class Twin:
     def start(self) -> Self:
         """Start, and wait until it listens; whether it is ready is another question."""
         self._lines = []
-        self._process = subprocess.Popen(
-            [TWIN, "serve"],
-            env=self._environment(),
-            stderr=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,  # a Ctrl-C at the terminal is the tests' own
-        )
-        self._reader = threading.Thread(target=self._read, args=(self._process,))
-        self._reader.start()
+        if self.launcher is None:
+            clean = {name: text for name, text in os.environ.items() if name[:5] != "TWIN_"}
+            started = subprocess.Popen(
+                [TWIN, "serve"],
+                env=clean | self._environment(),
+                stderr=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                text=True,
+                start_new_session=True,  # a Ctrl-C at the terminal is the tests' own
+            )
+            self._process = started
+            self._reader = threading.Thread(target=self._read, args=(started,))
+            self._reader.start()
+        else:
+            self._begun = self._out.stat().st_size if self._out.exists() else 0
+            name = self.folder.name
+            self._process = Forked(self.launcher, name, self._out, self._environment())
         words = "INFO listening url="
-        self.until(lambda: any(words in line for line in self._lines), "it does not listen")
-        self.url = next(line for line in self._lines if words in line).partition(words)[2]
+        self.until(lambda: any(words in line for line in self.lines), "it does not listen")
+        self.url = next(line for line in self.lines if words in line).partition(words)[2]
         return self
 
     def _environment(self) -> dict[str, str]:
-        clean = {name: text for name, text in os.environ.items() if not name.startswith("TWIN_")}
         port = self.url.rpartition(":")[2] or "0"
-        return clean | {
+        return {
             "TWIN_MAP": str(CORRIDOR / "network"),
             "TWIN_ACCESS_RULES": str(CORRIDOR / "access_rules.json"),
             "TWIN_KEYS": str(self.folder / "keys.json"),
@@ -101,7 +155,10 @@ class Twin:
     @property
     def lines(self) -> list[str]:
         """What it wrote to standard error so far."""
-        return list(self._lines)
+        if self.launcher is None:
+            return list(self._lines)
+        said = self._out.read_bytes() if self._out.exists() else b""
+        return said[self._begun :].decode(errors="replace").splitlines()
 
     def until(self, happened: Callable[[], Any], else_say: str) -> Any:
         """Look again and again; fail with the process's own words when it dies or time is over."""
@@ -110,7 +167,7 @@ class Twin:
         while not (found := happened()):
             dead = _gone(self._process, _LOOK_S)
             if dead or time.monotonic() > end_s:
-                raise AssertionError(f"{else_say}\n" + "\n".join(self._lines[-40:]))
+                raise AssertionError(f"{else_say}\n" + "\n".join(self.lines[-40:]))
         return found
 
     def get(self, path: str) -> httpx.Response:
@@ -165,18 +222,26 @@ class Twin:
         """Wait until it ends by itself; give the exit code."""
         return self._wait()
 
+    def freeze(self) -> None:
+        """Stop it in the middle of whatever it does; `thaw` lets it go on."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
     def _signal(self, how: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(how)
 
     def _wait(self) -> int:
         assert self._process is not None
-        assert self._reader is not None
         try:
             code = self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired as error:
-            raise AssertionError("it does not end\n" + "\n".join(self._lines[-40:])) from error
-        self._reader.join()
+            raise AssertionError("it does not end\n" + "\n".join(self.lines[-40:])) from error
+        if self._reader is not None:
+            self._reader.join()
         self._process = None
         return code
 
@@ -312,7 +377,7 @@ async def _make_key(url: str) -> str:
         await database.close()
 
 
-def _gone(process: subprocess.Popen[str], wait_s: float) -> bool:
+def _gone(process: Process, wait_s: float) -> bool:
     try:
         process.wait(wait_s)
     except subprocess.TimeoutExpired:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from fault_service import Launcher
 
 from app_process import Sender, Twin
 
@@ -20,9 +21,12 @@ _PAUSE_S = 0.05
 class Fleet:
     """Processes by name; a name is its role and a number: worker1, forecaster2, api1."""
 
-    def __init__(self, folder: Path, database: str, **settings: str) -> None:
-        """Prepare; `start` starts."""
+    def __init__(
+        self, folder: Path, database: str, launcher: Launcher | None, **settings: str
+    ) -> None:
+        """Prepare; `start` starts, by the launcher where there is one."""
         self._folder = folder
+        self._launcher = launcher
         self._database = database
         self._settings = settings
         self.twins: dict[str, Twin] = {}
@@ -41,7 +45,9 @@ class Fleet:
             if first is not None:
                 shutil.copy(first.folder / "keys.json", folder)
             role = name.rstrip("0123456789")
-            self.twins[name] = Twin(folder, self._database, TWIN_ROLE=role, **self._settings)
+            twin = Twin(folder, self._database, TWIN_ROLE=role, **self._settings)
+            twin.launcher = self._launcher
+            self.twins[name] = twin
         if not self.key:
             one = next(iter(self.twins.values()))
             one.make_key()
@@ -87,9 +93,16 @@ class Fleet:
 
 
 @contextmanager
-def fleet(folder: Path, database: str, names: Sequence[str], **settings: str) -> Iterator[Fleet]:
+def fleet(
+    folder: Path,
+    database: str,
+    names: Sequence[str],
+    *,
+    launcher: Launcher | None = None,
+    **settings: str,
+) -> Iterator[Fleet]:
     """Give started processes, all ready."""
-    made = Fleet(folder, database, **settings)
+    made = Fleet(folder, database, launcher, **settings)
     try:
         made.add(*names)
         made.start()

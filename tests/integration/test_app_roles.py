@@ -1,13 +1,19 @@
-"""A service of several processes on Kafka and PostGIS: restarted one by one, and killed."""
+"""A service of several processes on Kafka and PostGIS: killed, restarted and put to sleep.
+
+Its processes are forks of one that has imported the program. The long form is `make faults`.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from fault_service import Launcher
 
 from app_process import CORRIDOR, Sender
 from fleet import Fleet, Traffic, fleet
@@ -26,7 +32,6 @@ from twin.store.database import Database
 pytestmark = [pytest.mark.kafka, pytest.mark.postgis, pytest.mark.timeout(400)]
 
 NAMES = ("worker1", "worker2", "forecaster1", "forecaster2", "api1", "api2")
-RESTARTED = ("worker1", "worker2", "forecaster1", "api1")
 
 
 def live_of(network: SingleMap) -> Live:
@@ -70,40 +75,62 @@ async def recovered_hash(network: SingleMap, database_url: str, log_url: str, pr
         await database.close()
 
 
-def restart(ships: Fleet, name: str) -> None:
-    assert ships[name].stop() == 0, "\n".join(ships[name].lines[-30:])
+def begin_again(ships: Fleet, name: str, *, kill: bool) -> None:
+    """End one process, as a power cut would or in good order, and start it again."""
+    if kill:
+        ships[name].kill()
+    else:
+        assert ships[name].stop() == 0, "\n".join(ships[name].lines[-30:])
     ships[name].start().wait_ready()
 
 
-def kill_the_leader(ships: Fleet) -> None:
-    """End the leader without a word; another must lead, and pictures go on."""
-    before = ships.until(ships.leader, "nobody leads")
+def newer_everywhere(ships: Fleet, than: int) -> bool:
+    """Say whether every process that serves shows a newer picture than the one of this number."""
+    answers = [twin.get("/api/v1/picture") for twin in ships.apis() if twin.runs]
+    return all(answer.is_success and answer.json()["sequence"] > than for answer in answers)
+
+
+def end_the_leader(ships: Fleet, *, freeze: bool) -> str:
+    """End the leader without a word, or let it sleep; another must lead, and pictures go on."""
+    before: str = ships.until(ships.leader, "nobody leads")
     said = ships.ask("/api/v1/picture")["sequence"]
-    ships[before].kill()
+    if freeze:
+        ships[before].freeze()
+    else:
+        ships[before].kill()
     ships.until(lambda: ships.leader() not in {"", before}, "nobody took over")
-    ships.until(lambda: ships.ask("/api/v1/picture")["sequence"] > said + 1, "no newer picture")
-
-
-def check_owners(ships: Fleet) -> None:
-    """Every partition of readings has one owner, both workers have some."""
-    said = ships.ask("/api/v1/processes")
-    running = {one["name"] for one in said["processes"] if one["role"] == "worker"}
-    owned = [one for one in said["partitions"] if one["topic"] == "reading"]
-    assert len(owned) == 6
-    assert {one["owner"] for one in owned} == running
+    ships.until(lambda: newer_everywhere(ships, said + 1), "no newer picture")
+    return before
 
 
 def shared_out(ships: Fleet) -> bool:
+    """Say whether every partition of readings has an owner that is there, and both have some."""
     said = ships.ask("/api/v1/processes")
-    running = {one["name"] for one in said["processes"] if one["role"] == "worker"}
-    owners = {one["owner"] for one in said["partitions"] if one["topic"] == "reading"}
-    return len(running) == 2 and owners == running
+    workers = [one for one in said["processes"] if one["role"] == "worker"]
+    there = {one["name"] for one in workers if one["state"] != "silent"}  # the killed one is
+    owners = [one["owner"] for one in said["partitions"] if one["topic"] == "reading"]
+    return (len(owners), len(there), set(owners)) == (6, 2, there)
 
 
-def test_restarted_in_turn_and_leader_killed(
-    tmp_path: Path, postgis_ready_url: str, kafka_bootstrap: str, topic_prefix: str
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    """Give what starts processes quickly."""
+    started = Launcher(CORRIDOR / "network")
+    yield started
+    started.close()
+
+
+def test_a_leader_a_worker_and_a_server_end_at_once(
+    tmp_path: Path,
+    postgis_ready_url: str,
+    kafka_bootstrap: str,
+    topic_prefix: str,
+    launcher: Launcher,
 ) -> None:
-    """Under traffic: nothing is lost or counted twice, and the state is that of one thread."""
+    """Under traffic: nothing is lost or counted twice, and the state is that of one thread.
+
+    Then the second leader sleeps until the first one leads again, and wakes up.
+    """
     log = f"kafka://{kafka_bootstrap}"
     settings = {
         "TWIN_LOG": log,
@@ -111,21 +138,31 @@ def test_restarted_in_turn_and_leader_killed(
         "TWIN_READING_PARTITIONS": "6",
         "TWIN_LEADER_S": "2",
     }
-    with fleet(tmp_path, postgis_ready_url, NAMES, **settings) as ships:
+    with fleet(tmp_path, postgis_ready_url, NAMES, launcher=launcher, **settings) as ships:
         ships.until(lambda: shared_out(ships), "the partitions are not shared out")
         traffic = Traffic(ships)
-        for name in RESTARTED:  # the other forecaster leads then, and is killed
-            restart(ships, name)
-        kill_the_leader(ships)
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(end_the_leader, ships, freeze=False)
+            others = [
+                pool.submit(begin_again, ships, "worker1", kill=True),
+                pool.submit(begin_again, ships, "api1", kill=False),
+            ]
+            for one in others:
+                one.result()
+        ships[first.result()].start().wait_ready()
+        sleeper = ships[end_the_leader(ships, freeze=True)]
+        sleeper.thaw()
+        words = "leadership_lost"
+        ships.until(lambda: any(words in line for line in sleeper.lines), "it leads in its dreams")
         traffic.end()
         sender: Sender = traffic.sender
         sender.check_books(ships["api1"])
         ships.until(lambda: shared_out(ships), "the partitions are not shared out")
-        check_owners(ships)
         assert traffic.sequences == sorted(traffic.sequences), "the number of a picture fell"
         for twin in (twin for twin in ships.twins.values() if twin.runs):
             assert not [line for line in twin.lines if "Traceback" in line]
-            assert twin.stop() == 0
+        with ThreadPoolExecutor(len(NAMES)) as pool:
+            assert set(pool.map(lambda twin: twin.stop(), ships.twins.values())) == {0}
     network, _ = read_gmns(CORRIDOR / "network")
     found = asyncio.run(recovered_hash(network, postgis_ready_url, log, topic_prefix))
     assert found == oracle_hash(network, sender.acknowledged)
