@@ -16,6 +16,9 @@ from twin.control.access.casebook.replay import replay
 from twin.control.access.kernels import columns
 
 
+pytestmark = pytest.mark.timeout(600)  # kernels compile the first time
+
+
 @pytest.mark.parametrize(
     ("start", "seed"),
     [

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from twin.control.access.kernels import columns as c
+from twin.control.access.kernels.borrowed import BORROWED
 from twin.control.access.kernels.columns import (
     Bools,
     Decisions,
@@ -61,7 +62,7 @@ def find_conflicts(
         last[vehicle] = at
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _impossible(table: Table, passages: Passages, one: int, other: int) -> bool:
     version = version_at(table, passages.time[other, c.AT])
     if version < 0 or passages.code[one, c.GATE] < 0 or passages.code[other, c.GATE] < 0:
@@ -98,7 +99,7 @@ def decide_all(
             _exit(case, passages, readings, at, clashing[at], zones, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def right_of(rights: Rights, row: int) -> int:
     """Return the authorisation of a row, by halving."""
     low, high = 0, rights.of_right.shape[1] - 1
@@ -111,13 +112,13 @@ def right_of(rights: Rights, row: int) -> int:
     return low
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _write(out: Decisions, at: int, state: int, reason: int, vehicle: int, fuzzy: bool) -> None:
     out.code[at, c.S_STATE], out.code[at, c.S_REASON] = state, reason
     out.code[at, c.S_VEHICLE], out.code[at, c.S_FUZZY] = vehicle, int(fuzzy)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _entry(
     case: Case,
     passages: Passages,
@@ -137,7 +138,7 @@ def _entry(
         _accuse(case, passages, readings, at, zones, out)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _admit(case: Case, passages: Passages, at: int, zones: Zones, out: Decisions) -> None:
     """Keep the rights that let the vehicle in, and use up their quotas."""
     table, rights = case.table, case.rights
@@ -157,7 +158,7 @@ def _admit(case: Case, passages: Passages, at: int, zones: Zones, out: Decisions
         out.code[at, c.S_USED] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _accuse(
     case: Case, passages: Passages, readings: Readings, at: int, zones: Zones, out: Decisions
 ) -> None:
@@ -177,7 +178,7 @@ def _accuse(
             out.zone[at, place, c.Z_KIND] = _kind(zones, place, out.code[at, c.S_REASON])
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _kind(zones: Zones, place: int, reason: int) -> int:
     """Name a violation: by the passage's own reason where this zone gave it, else its first."""
     if reason == c.R_NO_AUTHORISATION or (zones.said[place, BITS] >> min(reason, 62)) & 1:
@@ -185,7 +186,7 @@ def _kind(zones: Zones, place: int, reason: int) -> int:
     return int(zones.said[place, KIND])
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _exit(
     case: Case,
     passages: Passages,
@@ -247,7 +248,7 @@ def match_stays(
                 _put(out, zone, vehicle, c.OPEN, there, -1, row)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _put(
     out: Stays, zone: int, vehicle: int, state: int, entry: int, leaving: int, row: int
 ) -> None:
@@ -261,7 +262,7 @@ def _put(
     out.made[0] = at + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _opening(
     table: Table, rights: Rights, passages: Passages, decisions: Decisions, zone: int, entry: int
 ) -> int:
@@ -278,7 +279,7 @@ def _opening(
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _missed(
     table: Table,
     rights: Rights,
@@ -293,7 +294,7 @@ def _missed(
         _put(out, zone, decisions.code[entry, c.S_VEHICLE], c.EXIT_MISSED, entry, -1, row)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _leave(
     table: Table,
     rights: Rights,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from numba import njit
 
 from twin.control.access.kernels import columns as c
+from twin.control.access.kernels.borrowed import BORROWED
 from twin.control.access.kernels.columns import Ints, Rights, Table, Used
 
 _DAY_US = 86_400_000_000
 _MINUTE_US = 60_000_000
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def version_at(table: Table, time_us: int) -> int:
     """Return the version of the rules in force, -1 before the first."""
     found = len(table.valid_from) - 1
@@ -20,7 +21,7 @@ def version_at(table: Table, time_us: int) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def local_us(table: Table, time_us: int) -> int:
     """Return what the clock on the wall shows, as microseconds of a day count without time zone."""
     row = len(table.change) - 1
@@ -29,14 +30,14 @@ def local_us(table: Table, time_us: int) -> int:
     return int(time_us + table.change[row, 1])
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def day_row(table: Table, time_us: int) -> int:
     """Return the row of the local day among the days of the table, -1 if it is none of them."""
     row = local_us(table, time_us) // _DAY_US - table.limits[0, c.L_FIRST_DAY]
     return row if 0 <= row < table.kind.shape[1] else -1
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def window_reason(table: Table, version: int, profile: int, time_us: int) -> int:
     """Return the reason against an instant from the windows of a profile, R_NONE if one lets in."""
     if table.profile[version, profile, c.P_ALWAYS] == 1:
@@ -62,7 +63,7 @@ def window_reason(table: Table, version: int, profile: int, time_us: int) -> int
     return int(len(c.FIXED_REASONS) + wrong_kind)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _quota_reason(
     table: Table, used: Used, version: int, profile: int, right: int, time_us: int
 ) -> int:
@@ -77,7 +78,7 @@ def _quota_reason(
     return c.R_NONE
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _last_holder(rights: Rights, vehicle: int, time_us: int, horizon_us: int) -> int:
     """Return who holds a vehicle after its last change before an instant, -1 without a change."""
     found = -1
@@ -87,7 +88,7 @@ def _last_holder(rights: Rights, vehicle: int, time_us: int, horizon_us: int) ->
     return found
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _revoked(rights: Rights, right: int, time_us: int, horizon_us: int) -> bool:
     for at in range(rights.of_right[1, right], rights.of_right[1, right + 1]):
         if rights.revoked[at, 1] - time_us <= horizon_us and rights.revoked[at, 0] <= time_us:
@@ -95,7 +96,7 @@ def _revoked(rights: Rights, right: int, time_us: int, horizon_us: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _validity_reason(
     table: Table, rights: Rights, version: int, row: int, right: int, vehicle: int, time_us: int
 ) -> int:
@@ -112,7 +113,7 @@ def _validity_reason(
     return c.R_NONE
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def opinion(
     table: Table,
     rights: Rights,
@@ -135,10 +136,10 @@ def opinion(
         against = window_reason(table, version, profile, time_us)
     if against == c.R_NONE:
         against = _quota_reason(table, used, version, profile, right, time_us)
-    return against
+    return int(against)
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def may_back_date(table: Table, rights: Rights, version: int, row: int, time_us: int) -> bool:
     """Say whether a version noted after a passage may still cover it."""
     if rights.row[row, c.ROW_CORRECTION] == 1:
@@ -154,7 +155,7 @@ def may_back_date(table: Table, rights: Rights, version: int, row: int, time_us:
     return bool(mode == c.BACK_MIDNIGHT and rights.time[row, c.RECORDED] < table.day[day, c.D_END])
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def rows_asked(
     table: Table, rights: Rights, version: int, right: int, time_us: int, out: Ints
 ) -> int:
@@ -179,7 +180,7 @@ def rows_asked(
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def plate_place(rights: Rights, row: int, vehicle: int) -> int:
     """Return where a row names a vehicle, -1 if it does not cover it."""
     for at in range(rights.plates_of[row], rights.plates_of[row + 1]):

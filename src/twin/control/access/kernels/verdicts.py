@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from twin.control.access.kernels import columns as c
+from twin.control.access.kernels.borrowed import BORROWED
 from twin.control.access.kernels.columns import (
     Ints,
     Passages,
@@ -21,6 +22,10 @@ from twin.control.access.kernels.rights import day_row, opinion, plate_place, ro
 _MINUTE_US = 60_000_000
 _wide: Any = np.int64  # of an int32 column: else every width would be compiled anew
 _MOST_MINUTES = 240
+
+
+Judged = tuple[int, int, int, bool, bool]
+"""State, reason, vehicle, by a neighbour's right, waits for exits."""
 
 
 class Zones(NamedTuple):
@@ -48,7 +53,7 @@ class Case(NamedTuple):
     used: Used
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _try(
     case: Case, version: int, row: int, right: int, plate: int, time_us: int, spread_us: int
 ) -> tuple[int, int, int]:
@@ -79,7 +84,7 @@ def _try(
     return c.ADMIT, int(table.profile[version, rights.row[row, c.ROW_PROFILE], c.P_RULE]), open_us
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _instant(
     rights: Rights,
     row: int,
@@ -109,7 +114,7 @@ def _instant(
     return edge - before
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def ask_zone(
     case: Case,
     version: int,
@@ -146,7 +151,7 @@ def ask_zone(
                 best_uses, best_order = uses, order
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _note(table: Table, version: int, profile: int, state: int, reason: int, said: Ints) -> None:
     """Remember what matters of one that was tried, whether it counts or not."""
     if said[HAS] == 0 or table.reason_rank[reason] < table.reason_rank[said[KIND]]:
@@ -159,7 +164,7 @@ def _note(table: Table, version: int, profile: int, state: int, reason: int, sai
         said[OPENS] = 1
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def ask_gate(
     case: Case, version: int, vehicle: int, gate: int, time_us: int, spread_us: int, out: Zones
 ) -> int:
@@ -175,7 +180,7 @@ def ask_gate(
     return worst
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _any_opens(case: Case, version: int, gate: int, out: Zones) -> bool:
     for place in range(case.table.gate_zone.shape[2]):
         if case.table.gate_zone[version, gate, place] < 0:
@@ -185,7 +190,7 @@ def _any_opens(case: Case, version: int, gate: int, out: Zones) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _fuzzy(
     case: Case, version: int, vehicle: int, gate: int, time_us: int, spread_us: int, out: Zones
 ) -> tuple[int, int, int, bool]:
@@ -215,10 +220,10 @@ def _fuzzy(
     return c.ADMIT_FLAG, c.R_FUZZY_FAVOUR, found, opens
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _known_key(
     case: Case, version: int, vehicle: int, gate: int, time_us: int, spread_us: int, out: Zones
-) -> tuple[int, int, int, bool, bool]:
+) -> Judged:
     """Return (state, reason, vehicle, fuzzy, opens) of a plate whose country is known."""
     worst = ask_gate(case, version, vehicle, gate, time_us, spread_us, out)
     state, reason = int(out.said[worst, STATE]), int(out.said[worst, REASON])
@@ -234,7 +239,7 @@ def _known_key(
     return near_state, near_reason, near, near_state == c.ADMIT_FLAG, near_opens
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _country_unknown(
     case: Case,
     version: int,
@@ -244,7 +249,7 @@ def _country_unknown(
     time_us: int,
     spread_us: int,
     out: Zones,
-) -> tuple[int, int, int, bool, bool]:
+) -> Judged:
     best, best_state = _wide(-1), c.DENY + 1
     for at in range(readings.keys_of[reading], readings.keys_of[reading + 1]):
         worst = ask_gate(case, version, _wide(readings.key[at]), gate, time_us, spread_us, out)
@@ -255,10 +260,8 @@ def _country_unknown(
     return state, c.R_COUNTRY_UNKNOWN, best, False, _any_opens(case, version, gate, out)
 
 
-@njit(cache=True, nogil=True)
-def judge(
-    case: Case, passages: Passages, readings: Readings, at: int, out: Zones
-) -> tuple[int, int, int, bool, bool]:
+@njit(**BORROWED)
+def judge(case: Case, passages: Passages, readings: Readings, at: int, out: Zones) -> Judged:
     """Return (state, reason, vehicle, fuzzy, opens) of one passage under what is used so far.
 
     Vehicle -1: the passage counts for nobody. `out` holds what each zone of the gate said.
@@ -279,26 +282,26 @@ def judge(
     spread_us = int(passages.time[at, c.SPREAD])
     if readings.code[reading, c.COUNTRY] == 0:
         found = _country_unknown(case, version, readings, reading, gate, time_us, spread_us, out)
-        return _confident(case, version, passages, readings, at, found)
+        guess: Judged = _confident(case, version, passages, readings, at, found)
+        return guess
     found = _known_key(case, version, whole, gate, time_us, spread_us, out)
     if found[0] == c.DENY and readings.code[reading, c.QUALITY] == c.UNUSUAL:
         found = (c.REVIEW, c.R_UNUSUAL_PLATE, found[2], found[3], found[4])
-    found = _confident(case, version, passages, readings, at, found)
-    state, _, vehicle, fuzzy, opens = found
-    if passages.code[at, c.CLOCK] == c.UNTRUSTED and state == c.ADMIT:
-        return c.ADMIT_FLAG, c.R_CLOCK_UNTRUSTED, vehicle, fuzzy, opens
-    return found
+    sure: Judged = _confident(case, version, passages, readings, at, found)
+    if passages.code[at, c.CLOCK] == c.UNTRUSTED and sure[0] == c.ADMIT:
+        return c.ADMIT_FLAG, c.R_CLOCK_UNTRUSTED, sure[2], sure[3], sure[4]
+    return sure
 
 
-@njit(cache=True, nogil=True)
+@njit(**BORROWED)
 def _confident(
     case: Case,
     version: int,
     passages: Passages,
     readings: Readings,
     at: int,
-    found: tuple[int, int, int, bool, bool],
-) -> tuple[int, int, int, bool, bool]:
+    found: Judged,
+) -> Judged:
     """Let a poor read admit only what was read exactly; the rest goes to a person."""
     state, _, vehicle, fuzzy, opens = found
     exact = readings.code[passages.code[at, c.READING], c.QUALITY] == c.EXACT and not fuzzy
