@@ -37,7 +37,7 @@ def write_report(runs: Path, files: list[Path]) -> None:
         lines += [
             "## Not driven yet",
             "",
-            "These cases were not run: the commands above make them.",
+            "The commands above make them.",
         ]
         lines += ["", *(f"- `{path.parent}`, `{path.stem}`" for path in missing), ""]
     REPORT.write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
@@ -68,13 +68,11 @@ def _head(found: list[Document]) -> list[str]:
         f"Commit {commit}, {platform.machine()} with {os.cpu_count()} cores, Python "
         f"{platform.python_version()}. One forecast of all 713 links: {cost:.0f} CPU ms (median).",
         "",
-        "SUMO drives the city's map with those of its vehicles that use the A10 (northbound for the "
-        "seeds, both ways for the levels of demand): the rest costs SUMO most of its time and "
-        "does not touch the motorway. What its detectors count reaches the live state minute by "
-        "minute; no service runs, nothing else is told (with the crash: the report of it, two "
-        "minutes after it happened). A forecast is made every minute, the picture is looked at "
-        "every five. What is shown 20 s after a minute is held against what SUMO itself says of "
-        "the minutes that follow.",
+        "SUMO drives the whole city from 06:30. What its detectors count reaches the live state "
+        "minute by minute; no service runs, nothing else is told (with the crash: the report of "
+        "it, two minutes after it happened). A forecast is made every minute, the picture is "
+        "looked at every five. What is shown 20 s after a minute is held against what SUMO itself "
+        "says of the minutes that follow.",
         "",
     ]
 
@@ -131,12 +129,12 @@ def _levels(levels: list[Document]) -> list[str]:
     lines = [
         "## Three levels of demand",
         "",
-        "The kept city, 07:00 to 08:45; faults are all of `twin world --faults all`. Mean absolute "
+        "The kept city, 06:30 to 08:45; faults are all of `twin world --faults all`. Mean absolute "
         "errors over links and minutes: density in veh/km, travel time in s/km. `last` is the "
         "picture of now, kept.",
         "",
     ]
-    for road in ("motorway",):
+    for road in ("motorway", "streets"):
         for what in ("density", "travel time"):
             lines += [f"**{what}, {road}**", "", *_table(levels, what, road), ""]
     return lines if levels else []
@@ -168,7 +166,7 @@ def _seed_errors(seeds: list[Document]) -> list[str]:
     if not clean:
         return []
     lines = [
-        "## The mornings of the seeds, 06:45 to 08:00",
+        "## The mornings of the seeds, until 08:15",
         "",
         "Means over the seeds, motorway: the jam grows during half of the time.",
         "",

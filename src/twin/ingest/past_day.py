@@ -188,7 +188,7 @@ class PastDay:
         found = self._model.hash if self._model is not None else ""
         if found != terms.model:
             rule = "is not the model of the forecast that the service had then"
-            raise InputError(Fault("TWIN_FORECAST_MODEL", found or "none", rule, terms.model or "none"))
+            raise InputError(Fault("TWIN_FORECAST_MODEL", found or "none", rule, "conflict"))
         return Given(frozenset(map(date.fromisoformat, terms.holidays)), self._model)
 
     def _go_on(self, opened: Opened) -> None:
