@@ -40,7 +40,7 @@ class TravelTimesView(Struct, frozen=True, kw_only=True):
     travel_times: list[TravelTimeView]
 
 
-async def travel_times(served: House) -> Response:
+async def gate_travel_times(served: House) -> Response:
     """Give the newest travel time of every way between gates that may be told."""
     shown = newest_picture(served)
     now_us = served.clock.now_us()
@@ -73,7 +73,7 @@ ENDPOINTS: Final = (
     Endpoint(
         method="GET",
         path="/travel-times",
-        handler=travel_times,
+        handler=gate_travel_times,
         summary="Travel times between gates",
         tag="picture",
         answer=TravelTimesView,
