@@ -15,7 +15,6 @@ from twin.control.access.casebook.passages import PassageReader
 from twin.control.access.casebook.replay import replay
 from twin.control.access.kernels import columns
 
-
 pytestmark = pytest.mark.timeout(600)  # kernels compile the first time
 
 
