@@ -16,7 +16,7 @@ from twin.perceive.trips import TripTime
 from twin.units import SECOND_US, kph_from_mps
 
 
-class TravelTimeView(Struct, frozen=True, kw_only=True):
+class GateTravelTimeView(Struct, frozen=True, kw_only=True):
     """One way between two gates in its newest interval of five minutes."""
 
     origin: Annotated[str, Meta(description="gate")]
@@ -33,27 +33,27 @@ class TravelTimeView(Struct, frozen=True, kw_only=True):
     age_s: Seconds
 
 
-class TravelTimesView(Struct, frozen=True, kw_only=True):
+class GateTravelTimesView(Struct, frozen=True, kw_only=True):
     """What is told now: a way with fewer than ten vehicles in an interval is not there."""
 
     time: Moment
-    travel_times: list[TravelTimeView]
+    travel_times: list[GateTravelTimeView]
 
 
 async def gate_travel_times(served: House) -> Response:
     """Give the newest travel time of every way between gates that may be told."""
     shown = newest_picture(served)
     now_us = served.clock.now_us()
-    view = TravelTimesView(
+    view = GateTravelTimesView(
         time=datetime_from_us(shown.time_us),
         travel_times=[_view(one, now_us) for one in shown.trips],
     )
     return json_answer(view)
 
 
-def _view(trip: TripTime, now_us: int) -> TravelTimeView:
+def _view(trip: TripTime, now_us: int) -> GateTravelTimeView:
     speed_mps = trip.way.length_m / trip.median_s
-    return TravelTimeView(
+    return GateTravelTimeView(
         origin=trip.way.origin,
         destination=trip.way.destination,
         links=list(trip.way.links),
@@ -76,6 +76,6 @@ ENDPOINTS: Final = (
         handler=gate_travel_times,
         summary="Travel times between gates",
         tag="picture",
-        answer=TravelTimesView,
+        answer=GateTravelTimesView,
     ),
 )
