@@ -169,19 +169,21 @@ def test_a_leader_of_the_past_is_not_heard() -> None:
 
 
 def test_a_forecast_comes_out_as_it_went_in() -> None:
-    shape = (3, LINKS)
+    speed, low, high, flow, density = np.random.default_rng(1).random((5, 3, LINKS))
     forecast = Forecast(
         id="f",
         made_us=5,
         map_version="1" * 32,
         step_s=300.0,
-        **{
-            name: np.random.default_rng(row).random(shape)
-            for row, name in enumerate(
-                ("speed_mps", "speed_lo_mps", "speed_hi_mps", "flow_vps", "density_vpm")
-            )
-        },
+        speed_mps=speed,
+        speed_lo_mps=low,
+        speed_hi_mps=high,
+        flow_vps=flow,
+        density_vpm=density,
         method=np.arange(LINKS, dtype=np.uint8),
+        weights=np.full((LINKS, 6), 0.25, np.float32),
+        physics_mps=np.ones((3, LINKS), np.float32),
+        learned_us=7,
     )
     found = unpack(pack(forecast), Forecast)
     for field in fields(Forecast):
