@@ -14,12 +14,12 @@ from twin.api.auth import House
 from twin.api.columns_out import shown, shown_rows
 from twin.api.moments import MomentText, moment_us
 from twin.api.picture import Links, chosen_rows, newest_picture
-from twin.api.problems import Problem
 from twin.api.routes import Endpoint, json_answer
 from twin.api.schemas import Count, Moment, Steps
 from twin.api.served import Served
 from twin.clock import datetime_from_us
 from twin.errors import Fault, InputError
+from twin.forecast.first import STEPS
 from twin.forecast.scoreboard import (
     HALF_LIFE_H,
     LEAST_SAMPLES,
@@ -98,9 +98,7 @@ async def forecast_scores(served: House, link: Links = None) -> Response:
     """Give the errors of the live forecasts, by step, at turns, and by link."""
     rows = chosen_rows(served.network, link)
     picture = newest_picture(served)
-    scores = picture.scores
-    if scores is None:
-        raise Problem(503, "Nothing is scored in this process.")
+    scores = picture.scores or Scores.none(STEPS, len(served.network.links))
     wanted = np.flatnonzero(scores.samples > 0) if rows is None else np.array(rows, np.int64)
     view = ScoresView(
         time=datetime_from_us(picture.time_us),

@@ -99,6 +99,12 @@ class Scores:
     turns: Floats
 
     @classmethod
+    def none(cls, steps: int, links: int) -> Scores:
+        """Return the scores of a process that has scored nothing."""
+        sums = np.zeros((len(Field), steps, links), np.float32)
+        return cls.of(sums, np.zeros((len(Turn), len(TurnField), steps)))
+
+    @classmethod
     def of(cls, sums: npt.NDArray[np.float32], turns: Floats) -> Scores:
         """Make them of sums (fields, steps, links) and turns."""
         pooled: Floats = sums.sum(axis=1, dtype=np.float64)
