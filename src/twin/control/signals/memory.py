@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from twin.control.signals.safety import SiteMemory
 from twin.events import SignalStatus
 
 
@@ -14,14 +15,6 @@ class WatchMemory(msgspec.Struct, frozen=True):
 
     status: SignalStatus | None
     last_green_us: dict[str, int]
-
-
-class SiteMemory(msgspec.Struct, frozen=True):
-    """The same as the safety gate has seen it, with the change that was asked for, and when."""
-
-    status: SignalStatus | None
-    red_since_us: dict[str, int]
-    pending: tuple[str, int] | None
 
 
 class LoopMemory(msgspec.Struct, frozen=True):

@@ -13,15 +13,23 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from twin.clock import datetime_from_us, us_from_datetime, us_from_seconds
-from twin.control.signals.memory import SiteMemory
 from twin.errors import UnsafePlan
 from twin.events import ControlMode, DecisionEvent, DecisionKind, DecisionState, SignalStatus
 from twin.network.model import Junction, SignalGroup, SingleMap, Stage
 from twin.perceive.state import LinkState
 from twin.units import SECOND_US
+
+
+class SiteMemory(Struct, frozen=True):
+    """What the gate remembers of a junction: status, reds, the change asked for, and when."""
+
+    status: SignalStatus | None
+    red_since_us: dict[str, int]
+    pending: tuple[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
