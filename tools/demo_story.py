@@ -78,7 +78,9 @@ class Story:
         return set(self.seen) == set(FACTS)
 
     def look(self) -> None:
-        """Ask the API once for everything."""
+        """Ask the API once for everything; before its first picture there is nothing to see."""
+        if self.client.get("/api/v1/picture").status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return
         clock = self._get("clock")
         now = datetime.fromisoformat(clock["now"]).astimezone(ZoneInfo(clock["timezone"]))
         picture = self._get("picture")
