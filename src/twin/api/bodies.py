@@ -11,6 +11,7 @@ from fastapi import Request
 
 from twin.api.problems import Problem, shown
 from twin.api.routes import JSON
+from twin.control.decision import REASON_CHARS
 from twin.errors import Fault
 
 Decoded = TypeVar("Decoded")
@@ -97,3 +98,13 @@ def _dig(body: bytes, path: str) -> object:
             break
         found = found[name]
     return found
+
+
+def reason_of(text: str) -> str:
+    """Return why a person does something. Raises Problem 422 when too little is said."""
+    reason = text.strip()
+    if len(reason) < REASON_CHARS:
+        rule = f"a reason of at least {REASON_CHARS} characters is needed"
+        fault = Fault("reason", text, rule, "reason_too_short")
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request breaks a rule.", fault)
+    return reason

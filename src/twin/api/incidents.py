@@ -10,13 +10,11 @@ from fastapi import Path, Request
 from starlette.responses import Response
 
 from twin.api.auth import Asking, House
-from twin.api.bodies import decoded_body
-from twin.api.problems import Problem, not_found
+from twin.api.bodies import decoded_body, reason_of
+from twin.api.problems import not_found
 from twin.api.routes import Body, Endpoint, json_answer
 from twin.api.schemas import ClearBody
 from twin.clock import datetime_from_us
-from twin.control.decision import REASON_CHARS
-from twin.errors import Fault
 from twin.events import Act, Incident, OperatorAct, Topic
 from twin.ids import derived_id
 from twin.store import audit
@@ -30,10 +28,7 @@ async def clear_incident(
 ) -> Response:
     """End an incident that lasts; answers when the act is durable on the log."""
     body = await decoded_body(request, ClearBody)
-    if len(body.reason.strip()) < REASON_CHARS:
-        rule = f"a reason of at least {REASON_CHARS} characters is needed"
-        fault = Fault("reason", body.reason, rule, "reason_too_short")
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request breaks a rule.", fault)
+    reason = reason_of(body.reason)
     picture = served.board.picture
     known = {incident.id: incident for incident in (picture.incidents if picture else ())}
     if incident_id not in known:
@@ -46,7 +41,7 @@ async def clear_incident(
         act=Act.CLEAR_INCIDENT,
         target=incident_id,
         seen_version=0,
-        reason=body.reason,
+        reason=reason,
     )
     await audit.record(
         served.database,
@@ -54,7 +49,7 @@ async def clear_incident(
         person=person.name,
         act="incident.clear",
         target=incident_id,
-        detail={"reason": body.reason},
+        detail={"reason": reason},
     )
     await served.append(served.topics.place(Topic.ACT), [msgspec.json.encode(act)], source="api")
     return json_answer(known[incident_id], HTTPStatus.ACCEPTED)

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from starlette.responses import Response
 
 from twin.api.auth import Asking, House
-from twin.api.bodies import decoded_body
+from twin.api.bodies import decoded_body, reason_of
 from twin.api.problems import Problem, not_found
 from twin.api.routes import Body, Endpoint, json_answer
 from twin.clock import datetime_from_us
@@ -95,17 +95,14 @@ async def activate(
 ) -> Response:
     """Ask for another version; answers when the act is durable on the log, before it is done."""
     body = await decoded_body(request, ActivateBody)
-    if len(body.reason.strip()) < REASON_CHARS:
-        rule = f"a reason of at least {REASON_CHARS} characters is needed"
-        fault = Fault("reason", body.reason, rule, "reason_too_short")
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request breaks a rule.", fault)
+    reason = reason_of(body.reason)
     if version not in {one.version for one in await maps.list_versions(served.database)}:
         raise not_found("version", version, "is a version of GET /network/versions")
     if version == served.network.version:
         fault = Fault("version", version, "is in use already", "conflict")
         raise Problem(HTTPStatus.CONFLICT, "Nothing is to be changed.", fault)
     now_us = served.clock.now_us()
-    act = activation(version, person=person.name, reason=body.reason.strip(), now_us=now_us)
+    act = activation(version, person=person.name, reason=reason, now_us=now_us)
     await audit.record(
         served.database,
         time_us=served.wall.now_us(),

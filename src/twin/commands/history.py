@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
-import os
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from twin.clock import WallClock
 from twin.commands.console import ERR, plain_errors, print_json, progress
 from twin.commands.history_times import times_command
+from twin.commands.on_database import on_database
 from twin.errors import Fault, InputError
-from twin.settings import Settings, read_settings
+from twin.settings import Settings
 from twin.store import archive
 from twin.store import history as days
 from twin.store.archive import Imported, Manifest
 from twin.store.database import Database
 from twin.store.days import DAY_US
 
-Result = TypeVar("Result")
 Folder = Annotated[Path, typer.Argument(help="Folder of the exported days.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 Day = Annotated[str, typer.Option("--day", help="One UTC day, YYYY-MM-DD.")]
@@ -59,7 +56,7 @@ def export_command(
                 done.append(manifest)
         return done
 
-    _show(_do(work), as_json=as_json, nothing="Nothing to export.")
+    _show(on_database(work), as_json=as_json, nothing="Nothing to export.")
 
 
 @history.command("import")
@@ -83,7 +80,7 @@ def import_command(
                 )
         return done
 
-    imported = _do(work)
+    imported = on_database(work)
     if as_json:
         print_json(imported)
         return
@@ -158,19 +155,3 @@ def _date(name: str, text: str) -> date:
         return date.fromisoformat(text)
     except ValueError as error:
         raise InputError(Fault(name, text, "must be a day, YYYY-MM-DD")) from error
-
-
-def _do(work: Callable[[Settings, Database], Awaitable[Result]]) -> Result:
-    """Run one command against the database of the settings; errors become one line."""
-
-    async def opened() -> Result:
-        settings = read_settings(os.environ)
-        database = await Database.open(settings.database)
-        try:
-            await database.prepare()
-            return await work(settings, database)
-        finally:
-            await database.close()
-
-    with plain_errors():
-        return asyncio.run(opened())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -15,9 +13,10 @@ from rich.table import Table
 from twin.api.roles import Role
 from twin.clock import WallClock, iso_from_us
 from twin.commands.console import ERR, OUT, plain_errors, print_json
+from twin.commands.on_database import on_database
 from twin.errors import Fault, InputError
 from twin.keys import KeyRing
-from twin.settings import Environment, read_settings
+from twin.settings import Environment, Settings, read_settings
 from twin.store import audit, people
 from twin.store.database import Database
 from twin.units import SECOND_US
@@ -26,8 +25,6 @@ keys = typer.Typer(
     no_args_is_help=True,
     help="Sealing keys (`new`), and API keys and login links (`add`, `list`, `revoke`, `login`).",
 )
-
-Result = TypeVar("Result")
 
 
 @keys.command("new")
@@ -61,7 +58,7 @@ def add(
 ) -> None:
     """Make an API key in TWIN_DATABASE and print it, once: nobody can read it again."""
 
-    async def make(database: Database) -> str:
+    async def make(_: Settings, database: Database) -> str:
         now_us = WallClock().now_us()
         lasts = None if days is None else now_us + _us(timedelta(days=days))
         clear = await people.create_key(
@@ -70,7 +67,7 @@ def add(
         await _note(database, "key.add", name, role)
         return clear
 
-    clear = _with_database(make)
+    clear = on_database(make)
     if json:
         print_json({"key": clear, "name": name, "role": role.value})
     else:
@@ -83,7 +80,11 @@ def list_(
     json: Annotated[bool, typer.Option("--json", help="print JSON, for programs")] = False,
 ) -> None:
     """List the API keys in TWIN_DATABASE, without their secrets."""
-    entries = _with_database(people.list_keys)
+
+    async def work(_: Settings, database: Database) -> list[people.KeyEntry]:
+        return await people.list_keys(database)
+
+    entries = on_database(work)
     now_us = WallClock().now_us()
     rows = [
         {
@@ -110,14 +111,14 @@ def list_(
 def revoke(key_id: Annotated[str, typer.Argument(help="id of the key, from `list`")]) -> None:
     """End an API key at once."""
 
-    async def end(database: Database) -> bool:
+    async def end(_: Settings, database: Database) -> bool:
         ended = await people.revoke_key(database, key_id, now_us=WallClock().now_us())
         if ended:
             await _note(database, "key.revoke", key_id, None)
         return ended
 
     with plain_errors():
-        if not _with_database(end):
+        if not on_database(end):
             rule = "is no key that is still good; `twin keys list` shows them"
             raise InputError(Fault("KEY_ID", key_id, rule, "unknown"))
         ERR.print(f"{key_id}: revoked")
@@ -131,7 +132,7 @@ def login(
 ) -> None:
     """Make a one-time link that opens the console for a person, and print it."""
 
-    async def make(database: Database) -> str:
+    async def make(_: Settings, database: Database) -> str:
         expires_us = WallClock().now_us() + minutes * 60 * SECOND_US
         code = await people.create_login_link(
             database, name=name, role=role.value, expires_us=expires_us
@@ -139,25 +140,10 @@ def login(
         await _note(database, "login.link", name, role)
         return code
 
-    code = _with_database(make)
+    code = on_database(make)
     settings = read_settings(os.environ)
     ERR.print(f"The link of {name} ({role.value}) works once, for {minutes} minutes:")
     typer.echo(f"http://{settings.host}:{settings.port}/api/v1/login?code={code}")
-
-
-def _with_database(work: Callable[[Database], Awaitable[Result]]) -> Result:
-    """Do `work` with TWIN_DATABASE; what fails ends as one line and exit code 2."""
-
-    async def run() -> Result:
-        database = await Database.open(read_settings(os.environ).database)
-        try:
-            await database.prepare()
-            return await work(database)
-        finally:
-            await database.close()
-
-    with plain_errors():
-        return asyncio.run(run())
 
 
 async def _note(database: Database, act: str, target: str, role: Role | None) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -16,18 +14,18 @@ from rich.table import Table
 from twin.api.maps import activation, change_view
 from twin.clock import WallClock, iso_from_us
 from twin.commands.console import ERR, OUT, plain_errors, print_json
+from twin.commands.on_database import on_database
 from twin.control.decision import REASON_CHARS
 from twin.errors import Fault, InputError
 from twin.events import Topic
 from twin.log import open_log
 from twin.log.contract import Place
 from twin.network.gmns import read_gmns
-from twin.settings import Settings, read_settings
+from twin.settings import Settings
 from twin.store import audit, map_changes, maps
 from twin.store.database import Database
 from twin.store.records import MapChange, MapChangeState
 
-Result = TypeVar("Result")
 Json = Annotated[bool, typer.Option("--json", help="For a program to read.")]
 _ASK_AGAIN_S: Final = 0.2
 _DIGITS: Final = 12
@@ -46,7 +44,7 @@ def store_command(
 
     with plain_errors():
         network, _ = read_gmns(folder)
-    added = _do(work)
+    added = on_database(work)
     ERR.print(f"{network.name}: {'stored' if added else 'was stored before'}", highlight=False)
     typer.echo(network.version)
 
@@ -57,7 +55,7 @@ def versions_command(*, as_json: Json = False) -> None:
     async def work(_: Settings, database: Database) -> tuple[list[maps.MapVersion], str | None]:
         return await maps.list_versions(database), await map_changes.active_version(database)
 
-    stored, active = _do(work)
+    stored, active = on_database(work)
     rows = [
         {
             "version": one.version,
@@ -97,7 +95,7 @@ def activate_command(
     async def work(settings: Settings, database: Database) -> MapChange:
         return await _activate(settings, database, version, reason.strip(), wait_s=wait)
 
-    change = _do(work)
+    change = on_database(work)
     if as_json:
         print_json(msgspec.to_builtins(change_view(change)))
     else:
@@ -184,22 +182,6 @@ def _listed(counts: dict[str, int]) -> str:
 
 def _person() -> str:
     return f"{getpass.getuser()} (command line)"
-
-
-def _do(work: Callable[[Settings, Database], Awaitable[Result]]) -> Result:
-    """Do `work` with TWIN_DATABASE; what fails ends as one line and exit code 2."""
-
-    async def run() -> Result:
-        settings = read_settings(os.environ)
-        database = await Database.open(settings.database)
-        try:
-            await database.prepare()
-            return await work(settings, database)
-        finally:
-            await database.close()
-
-    with plain_errors():
-        return asyncio.run(run())
 
 
 async def _note(database: Database, act: str, target: str, detail: dict[str, Any]) -> None:
